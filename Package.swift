@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Warnings are errors; a module says which of its imports its own interface shows; confinement to an event
+// loop is checked by the compiler (an async method runs where its caller runs).
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+// Arrows point downward only: a target imports targets of lower levels, never a neighbour (bin/check holds it).
+let package = Package(
+    name: "playground-api",
+    products: [
+        .executable(name: "UpstreamSimulator", targets: ["UpstreamSimulator"]),
+    ],
+    dependencies: [
+        // Names of methods, statuses and header fields; an invalid field name cannot be written.
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        // The logging interface every Swift library reports through.
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        // Subcommands, flags and --help.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    ],
+    targets: [
+        // Level 0: C libraries, and JSON, which every other level may speak.
+        .target(name: "CSystem"),
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(name: "CLibcurl", linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "StrictJSON", swiftSettings: strict),
+
+        // Level 1: the loop, HTTP's grammar, and what every feature may know.
+        .target(name: "EventLoop", dependencies: ["CSystem"], swiftSettings: strict),
+        .target(name: "HTTPCore", dependencies: [httpTypes], swiftSettings: strict),
+        .target(name: "PlaygroundCore", dependencies: ["StrictJSON"], swiftSettings: strict),
+
+        // Level 2: drivers on a loop.
+        .target(
+            name: "HTTPServer", dependencies: ["CSystem", "EventLoop", "HTTPCore", "PlaygroundCore", httpTypes, logging],
+            swiftSettings: strict),
+        .target(
+            name: "HTTPClient",
+            dependencies: ["CLibcurl", "COpenSSL", "CSystem", "EventLoop", "HTTPCore"],
+            swiftSettings: strict),
+
+        // Level 3: features. They never see HTTP's server and never import each other.
+        .target(
+            name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "PlaygroundCore", "StrictJSON"],
+            swiftSettings: strict),
+
+        // Level 4: the server, its commands and its wiring.
+
+        // Beside the levels: the upstream that development, tests and benchmarks talk to, and what loads the server.
+        .executableTarget(
+            name: "UpstreamSimulator", dependencies: ["CSystem", "EventLoop", "HTTPCore", "StrictJSON", httpTypes, arguments],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "LoadGenerator", dependencies: ["CSystem", "EventLoop", "HTTPCore", "StrictJSON", httpTypes, arguments],
+            swiftSettings: strict),
+
+        // What tests share: a private Postgres, a loop, processes, a raw HTTP client, the contract and its schemas.
+        // openapi.yaml and docs/ against the server's own tables.
+        // The whole system as processes of its own; the executables are named so that they are built first.
+    ]
+        + ([] as [String]).map { module in
+            let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPClient", module]
+            return .testTarget(
+                name: "\(module)Tests",
+                dependencies: foundations.sorted().map { .target(name: $0) } + ["TestSupport", httpTypes, logging],
+                swiftSettings: strict)
+        }
+)

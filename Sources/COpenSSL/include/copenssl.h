@@ -1,0 +1,3 @@
+#pragma once
+#include "copenssl_crypto.h"
+#include "copenssl_tls.h"

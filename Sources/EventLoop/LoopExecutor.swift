@@ -1,0 +1,81 @@
+import CSystem
+import Glibc
+import Synchronization
+
+/// Runs the Swift jobs of one loop on the loop's thread.
+///
+/// It is both kinds of executor: a task that prefers it is resumed by it as well, and no job takes a detour through
+/// the global pool.
+// @unchecked: `local` is touched only by the loop's thread; the rest is locked, atomic or constant.
+package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
+    private struct Remote {
+        var jobs: [UnownedJob] = []
+        var isWakePending = false
+    }
+
+    /// An eventfd that other threads write to when they leave a job.
+    let wakeUp = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
+    private let remote = Mutex(Remote())
+    private let local = LoopCell<[UnownedJob]>([])
+    /// 0 until the loop turns. Other threads look at it whenever they enqueue, and find that it is not theirs.
+    private let thread = Atomic<pthread_t>(0)
+
+    deinit { close(wakeUp) }
+
+    /// The loop's block never returns while the loop lives, so Dispatch cannot move it to another thread.
+    func bind() { thread.store(pthread_self(), ordering: .relaxed) }
+
+    private var isOnLoop: Bool { thread.load(ordering: .relaxed) == pthread_self() }
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isOnLoop {
+            local.value.append(job)
+            return
+        }
+        let mustWake = remote.withLock { remote in
+            remote.jobs.append(job)
+            let first = !remote.isWakePending
+            remote.isWakePending = true
+            return first
+        }
+        if mustWake { wake() }
+    }
+
+    private func wake() {
+        var one: UInt64 = 1
+        _ = write(wakeUp, &one, 8)
+    }
+
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+    package func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
+    package func checkIsolated() { precondition(isOnLoop, "not on this loop") }
+    package func isIsolatingCurrentContext() -> Bool? { isOnLoop }
+
+    var hasJobs: Bool { !local.value.isEmpty }
+
+    func takeRemote() {
+        var count: UInt64 = 0
+        // Read before the queue is taken: the other way round a job enqueued in between would sleep for ever.
+        _ = read(wakeUp, &count, 8)
+        remote.withLock { remote in
+            remote.isWakePending = false
+            local.value.append(contentsOf: remote.jobs)
+            remote.jobs.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// Runs what is queued, including what these jobs enqueue, up to a bound so that descriptors get their turn.
+    func runJobs() {
+        if local.value.isEmpty { return }
+        let serial = asUnownedSerialExecutor()
+        let task = asUnownedTaskExecutor()
+        var index = 0
+        while index < local.value.count, index < 4096 {
+            let job = local.value[index]
+            job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+            index += 1
+        }
+        if index == local.value.count { local.value.removeAll(keepingCapacity: true) } else { local.value.removeFirst(index) }
+    }
+}

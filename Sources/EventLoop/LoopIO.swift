@@ -1,0 +1,97 @@
+import Glibc
+
+/// Descriptors, timers and shared buffers of one loop. Not Sendable: it never leaves the loop it belongs to.
+package final class LoopIO {
+    /// Scratch for one read; what it holds is good until the callback in hand returns.
+    package let readBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 64 * 1024)
+    /// Scratch for what one wake-up sends; empty between callbacks.
+    package let output = UnsafeMutablePointer<OutputBuffer>.allocate(capacity: 1)
+    /// Monotonic milliseconds, read once per batch (CLOCK_MONOTONIC_COARSE: up to 4 ms behind).
+    package var now: Int64 { time.value }
+    private let poller: Poller
+    private let wheel: TimerWheel
+    private let time: LoopCell<Int64>
+    private let deferred = LoopCell<[() -> Void]>([])
+
+    init(wakeUp: Int32) {
+        output.initialize(to: OutputBuffer(capacity: 64 * 1024))
+        let now = Self.clock()
+        time = LoopCell(now)
+        poller = Poller(wakeUp: wakeUp)
+        wheel = TimerWheel(now: now)
+    }
+
+    deinit {
+        readBuffer.deallocate()
+        output.deinitialize(count: 1)
+        output.deallocate()
+    }
+
+    /// Watches a channel's descriptor and keeps the channel alive until it is deregistered.
+    /// - Parameter interest: ``Readiness/edge`` for connections; libraries that do not drain their sockets register
+    ///   level-triggered (`[.readable]`, `[.readable, .writable]`).
+    package func register(_ channel: Channel, _ interest: Readiness = .edge) { poller.register(channel, interest) }
+
+    /// Changes the interest of a level-triggered channel.
+    package func modify(_ channel: Channel, _ interest: Readiness) { poller.modify(channel, interest) }
+
+    /// Stops watching. The object lives until the batch in hand is done.
+    /// - Parameter close: whether the descriptor is closed as well.
+    package func deregister(_ channel: Channel, close: Bool) { poller.deregister(channel, close: close) }
+
+    /// Arms or re-arms a timer: it fires no earlier than `after` and normally within 16 ms of it.
+    package func schedule(_ timer: LoopTimer, after: Duration) {
+        wheel.schedule(timer, after: after.wholeMilliseconds, now: now)
+    }
+
+    /// Puts an armed timer off, at the cost of one store. Must not bring it forward: use ``schedule(_:after:)`` for that.
+    @inline(__always)
+    package func refresh(_ timer: LoopTimer, milliseconds: Int64) { wheel.refresh(timer, after: milliseconds, now: now) }
+
+    /// Disarms; nothing happens where the timer is not armed.
+    package func cancel(_ timer: LoopTimer) { wheel.cancel(timer) }
+
+    /// Runs `work` once, after the events and jobs in hand: for what is worth doing once for all of them, like a flush.
+    package func atEndOfTurn(_ work: @escaping () -> Void) { deferred.value.append(work) }
+
+    /// Waits for events and delivers them, then fires the timers that are due.
+    /// - Returns: whether other threads have left work.
+    func poll(block: Bool) -> Bool {
+        let count = poller.wait(timeout: block ? sleepTime : 0)
+        time.value = Self.clock()
+        let woken = poller.deliver(count)
+        wheel.advance(to: now)
+        poller.bury()
+        return woken
+    }
+
+    func runDeferred() {
+        if deferred.value.isEmpty { return }
+        let work = deferred.value
+        deferred.value = []
+        for item in work { item() }
+    }
+
+    var hasDeferred: Bool { !deferred.value.isEmpty }
+
+    private var sleepTime: Int32 {
+        if wheel.nextDue == Int64.max { return -1 }
+        return Int32(truncatingIfNeeded: min(max(0, wheel.nextDue - now), 60_000))
+    }
+
+    private static func clock() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+extension Duration {
+    /// Rounded up, so that a wait is never shorter than asked.
+    package var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        if overflow { return seconds < 0 ? 0 : Int64.max / 4 }
+        return whole + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,41 @@
+/// What a client's connections have in common, beside the origin.
+package struct ClientConfiguration: Sendable {
+    /// Connections being made at the same time, TLS handshake included; further ones wait in line. Each holds about
+    /// 13 KiB in libcurl while it is made, and thousands at once leave the heap in pieces.
+    package var maxConnecting = 64
+    /// Exchanges that may wait in that line. What comes on top fails at once.
+    package var maxWaiting = 16_384
+    /// Idle connections kept for reuse. One more closes the one that was idle longest.
+    package var maxIdle = 512
+    /// How long an idle connection is kept. Below what servers commonly allow (nginx: 75 s), so that few are met that
+    /// the server is just closing.
+    package var idleTimeout = Duration.seconds(60)
+    /// A PEM file with the authorities to trust instead of the system's.
+    package var caFile: String?
+    /// An http:// proxy, asked to CONNECT for http and https alike. Proxies named in the environment are not used.
+    package var proxy: Origin?
+
+    package init() {}
+}
+
+/// How long the parts of one exchange may take.
+package struct ExchangeTimeouts: Sendable {
+    /// Waiting in line, name look-up, connect and TLS handshake together.
+    package var connect: Duration
+    /// From the request being sent to the first byte of the answer; also each pause while it is being sent.
+    package var firstByte: Duration
+    /// Between two reads of the answer. Not counted while the exchange is paused.
+    package var silence: Duration
+    /// The whole exchange, pauses included.
+    package var total: Duration
+
+    package init(
+        connect: Duration = .seconds(5), firstByte: Duration = .seconds(60), silence: Duration = .seconds(60),
+        total: Duration = .seconds(600)
+    ) {
+        self.connect = connect
+        self.firstByte = firstByte
+        self.silence = silence
+        self.total = total
+    }
+}

@@ -1,0 +1,58 @@
+/// Why an exchange failed. Its text names addresses at most, never anything of the request.
+package struct ClientError: Error, Equatable, CustomStringConvertible {
+    package enum Reason: Error, Equatable {
+        /// No connection came about, for this reason: name not found, refused, proxy, too many waiting.
+        case connect(String)
+        case connectTimedOut
+        /// The TLS handshake failed: certificate not trusted, wrong host name, no common version.
+        case tls(String)
+        /// The request was sent and nothing came back.
+        case firstByteTimedOut
+        /// Nothing came for too long in the midst of the answer.
+        case silenceTimedOut
+        /// The exchange as a whole took too long.
+        case totalTimedOut
+        /// The connection broke: RST, or a TLS session that was cut.
+        case reset
+        /// The peer ended the connection before the answer was complete.
+        case truncated
+        /// The answer is not HTTP/1.1 as we accept it.
+        case malformed(String)
+        /// The answer's head is larger than we accept.
+        case headTooLarge
+    }
+
+    package let reason: Reason
+    /// Whether ``ResponseReceiver/headReceived(_:)`` had been called.
+    package let isAfterHead: Bool
+
+    package init(_ reason: Reason, isAfterHead: Bool) {
+        self.reason = reason
+        self.isAfterHead = isAfterHead
+    }
+
+    package var description: String {
+        let text =
+            switch reason {
+            case .connect(let detail): "no connection: \(detail)"
+            case .connectTimedOut: "no connection in time"
+            case .tls(let detail): "TLS: \(detail)"
+            case .firstByteTimedOut: "no answer in time"
+            case .silenceTimedOut: "the answer fell silent"
+            case .totalTimedOut: "the exchange took too long"
+            case .reset: "the connection broke"
+            case .truncated: "the answer was cut off"
+            case .malformed(let detail): "malformed answer: \(detail)"
+            case .headTooLarge: "the answer's head is too large"
+            }
+        return isAfterHead ? text + " (after the head)" : text
+    }
+}
+
+/// A base URL, certificate file or request field that cannot be used. Never quotes the value.
+package struct ClientConfigurationError: Error, Equatable, CustomStringConvertible {
+    /// To be put behind the name of what was configured: `must begin with http:// or https://`.
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}

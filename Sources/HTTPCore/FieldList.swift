@@ -1,0 +1,55 @@
+package import HTTPTypes
+
+/// One field line: its name and its value without the white space around it.
+package struct Field: Sendable, Equatable {
+    /// A token, as sent.
+    package var name: ByteRange
+    /// Visible ASCII, obs-text, SP and HTAB; may be empty.
+    package var value: ByteRange
+}
+
+/// The field lines of one head in the order they came, as ranges over the head's bytes.
+package struct FieldList: Sendable, Equatable {
+    /// All lines.
+    package internal(set) var lines: [Field] = []
+
+    /// Number of lines.
+    package var count: Int { lines.count }
+
+    /// The first line named `name`, letters compared without case.
+    package func first(_ name: HTTPField.Name, in bytes: Span<UInt8>) -> ByteRange? {
+        let wanted = name.canonicalName.utf8
+        for line in lines where Self.isNamed(wanted, line.name, bytes) { return line.value }
+        return nil
+    }
+
+    /// Every line named `name`, so that the caller can tell a repeated field.
+    package func all(_ name: HTTPField.Name, in bytes: Span<UInt8>) -> [ByteRange] {
+        let wanted = name.canonicalName.utf8
+        var found: [ByteRange] = []
+        for line in lines where Self.isNamed(wanted, line.name, bytes) { found.append(line.value) }
+        return found
+    }
+
+    /// The first value of `name` as text; nil where the field is absent.
+    package func value(of name: HTTPField.Name, in bytes: Span<UInt8>) -> String? {
+        first(name, in: bytes)?.string(in: bytes)
+    }
+
+    /// All values of `name` as text, in order.
+    package func values(of name: HTTPField.Name, in bytes: Span<UInt8>) -> [String] {
+        all(name, in: bytes).map { $0.string(in: bytes) }
+    }
+
+    private static func isNamed(_ wanted: String.UTF8View, _ name: ByteRange, _ bytes: Span<UInt8>) -> Bool {
+        guard wanted.count == name.count else { return false }
+        var offset = Int(name.start)
+        for letter in wanted {
+            var byte = bytes[offset]
+            if byte &- 0x41 < 26 { byte |= 0x20 }
+            if byte != letter { return false }
+            offset &+= 1
+        }
+        return true
+    }
+}

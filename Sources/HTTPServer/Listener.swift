@@ -1,0 +1,103 @@
+import EventLoop
+import Synchronization
+
+/// Accepts connections on one loop and gives each to the loop that has the fewest. All loops watch the same listening
+/// socket; the kernel wakes whichever sleeps, so that on a quiet machine one loop would keep them all.
+final class Listener: Channel {
+    /// Connections beyond the cap that still get an answer, so that liveness can be seen at capacity.
+    private static let overflow = 64
+    /// How many are accepted at a time: the other loops take their share, and open connections get their turn.
+    private static let batch = 64
+    private let configuration: ServerConfiguration
+    private let io: LoopIO
+    private let own: LoopShare
+    private let shares: [LoopShare]
+    private let state: ServerState
+    private var retry: LoopTimer?
+
+    /// - Parameters:
+    ///   - own: that of the loop this listener lives on.
+    ///   - shares: those of all loops.
+    init(descriptor: Int32, context: ServerContext, own: LoopShare, shares: [LoopShare]) {
+        configuration = context.configuration
+        io = context.io
+        state = context.state
+        self.own = own
+        self.shares = shares
+        super.init(descriptor: descriptor)
+        retry = LoopTimer { [unowned self] in io.register(self, .sharedListener) }
+    }
+
+    override func ready(_ readiness: Readiness) { accept(atMost: Self.batch) }
+
+    private func accept(atMost count: Int) {
+        for _ in 0..<count {
+            do {
+                guard let accepted = try Socket.accept(descriptor) else { return }
+                admit(accepted)
+            } catch {
+                // Out of descriptors: level-triggered readiness would spin, so listening pauses for a moment.
+                if let retry {
+                    io.deregister(self, close: false)
+                    io.schedule(retry, after: .milliseconds(100))
+                }
+                return
+            }
+        }
+    }
+
+    /// Stops accepting on this loop; the socket itself is closed by the server. What waits in the kernel's queue would be
+    /// reset by that: it is taken in first.
+    func stop() {
+        accept(atMost: Int(Socket.backlog))
+        if let retry { io.cancel(retry) }
+        retry = nil
+        io.deregister(self, close: false)
+    }
+
+    private func admit(_ accepted: Int32) {
+        let excess = state.openConnections.add(1, ordering: .relaxed).newValue - configuration.maxConnections
+        if excess > Self.overflow { return reject(accepted) }
+        // Asked for now: once the peer has gone the kernel no longer tells.
+        let address = Socket.peerAddress(of: accepted)
+        if let limit = configuration.maxConnectionsPerAddress, !state.admit(address, limit: limit) { return reject(accepted) }
+        let isOverflow = excess > 0
+        let share = shares.reduce(own) { $1.openConnections < $0.openConnections ? $1 : $0 }
+        share.add()
+        share.loop.spawn { [share] loop in
+            await Self.serve(accepted, from: address, isOverflow: isOverflow, share.context.value(on: loop))
+            share.subtract()
+        }
+    }
+
+    private func reject(_ accepted: Int32) {
+        state.openConnections.subtract(1, ordering: .relaxed)
+        let answer: StaticString =
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+        _ = Socket.send(accepted, UnsafeBufferPointer(start: answer.utf8Start, count: answer.utf8CodeUnitCount))
+        Socket.close(accepted)
+    }
+
+    private static func serve(_ descriptor: Int32, from address: String, isOverflow: Bool, _ context: ServerContext) async {
+        let connection = Connection(descriptor: descriptor, peerAddress: address, context: context, isOverflow: isOverflow)
+        context.remember(connection)
+        await connection.run()
+    }
+}
+
+/// One loop as the listeners of all loops see it: where a connection is sent, and how many it has.
+final class LoopShare: Sendable {
+    let loop: EventLoop
+    let context: LoopBound<ServerContext>
+    private let count = Atomic<Int>(0)
+
+    init(loop: EventLoop, context: LoopBound<ServerContext>) {
+        self.loop = loop
+        self.context = context
+    }
+
+    /// Connections given to the loop and not closed yet.
+    var openConnections: Int { count.load(ordering: .relaxed) }
+    func add() { count.add(1, ordering: .relaxed) }
+    func subtract() { count.subtract(1, ordering: .relaxed) }
+}

@@ -1,0 +1,74 @@
+import EventLoop
+import Glibc
+import HTTPCore
+import Synchronization
+
+/// What the loops of one server share: counts, and nothing that a stream touches.
+final class ServerState: Sendable {
+    let openConnections = Atomic<Int>(0)
+    private let addresses = Mutex<[String: Int]>([:])
+
+    /// - Returns: false when the address has all the connections it may have.
+    func admit(_ address: String, limit: Int) -> Bool {
+        addresses.withLock { counts in
+            let count = counts[address, default: 0]
+            if count >= limit { return false }
+            counts[address] = count + 1
+            return true
+        }
+    }
+
+    func release(_ address: String) {
+        addresses.withLock { counts in
+            let count = counts[address, default: 0]
+            counts[address] = count > 1 ? count - 1 : nil
+        }
+    }
+}
+
+/// What the connections of one loop share. Never leaves the loop.
+final class ServerContext {
+    let configuration: ServerConfiguration
+    let loop: EventLoop
+    let parserLimits = ParserLimits()
+    let io: LoopIO
+    let responder: any Responder
+    let state: ServerState
+    private(set) var isDraining = false
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private var dateSecond = Int.min
+    private var currentDate = HTTPDate(unixSeconds: 0)
+
+    init(configuration: ServerConfiguration, loop: isolated EventLoop, responder: any Responder, state: ServerState) {
+        self.configuration = configuration
+        self.loop = loop
+        io = loop.io
+        self.responder = responder
+        self.state = state
+    }
+
+    /// The value of the Date field, made once a second.
+    var date: HTTPDate {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        if time.tv_sec != dateSecond {
+            dateSecond = time.tv_sec
+            currentDate = HTTPDate(unixSeconds: Int64(time.tv_sec))
+        }
+        return currentDate
+    }
+
+    func remember(_ connection: Connection) { connections[ObjectIdentifier(connection)] = connection }
+
+    func forget(_ connection: Connection) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        state.openConnections.subtract(1, ordering: .relaxed)
+        if configuration.maxConnectionsPerAddress != nil { state.release(connection.peerAddress) }
+    }
+
+    /// Answers in hand are completed with `Connection: close`; idle connections close now.
+    func drain() {
+        isDraining = true
+        for connection in connections.values { connection.closeIfIdle() }
+    }
+}

@@ -1,0 +1,150 @@
+package import StrictJSON
+
+/// The knobs of a completion: what a preset saves as `params`, and what a request carries beside its prompt.
+///
+/// Numbers keep their sender's literal, so that a preset reads back as it was saved and the upstream gets what was asked.
+package struct CompletionParameters: Sendable, Equatable {
+    /// nil: the server's own.
+    package var model: String?
+    /// 1 to 2³¹−1.
+    package var maxTokens: Int?
+    /// 0 to 2.
+    package var temperature: JSONNumber?
+    /// 0 to 1.
+    package var topP: JSONNumber?
+    /// At most `mostStops`, none empty; none at all where absent.
+    package var stop: [String]
+    /// −2 to 2.
+    package var frequencyPenalty: JSONNumber?
+    /// −2 to 2.
+    package var presencePenalty: JSONNumber?
+    /// For an upstream that can repeat itself.
+    package var seed: Int64?
+    /// Token id, in digits, to a number from −100 to 100.
+    package var logitBias: JSONObject?
+    /// 0 to 5.
+    package var logprobs: Int?
+    /// What comes behind the completion.
+    package var suffix: String?
+
+    package init() {
+        stop = []
+    }
+}
+
+extension CompletionParameters {
+    /// The ranges of the knobs, as they are refused here and shown to frontends.
+    package enum Limits {
+        /// Characters in the name of a model.
+        package static let model = 1...200
+        /// Tokens; what a plan allows is less.
+        package static let maxTokens: ClosedRange<Int64> = 1...2_147_483_647
+        package static let temperature = 0.0...2.0
+        package static let topP = 0.0...1.0
+        /// Bounds of both penalties.
+        package static let penalty = -2.0...2.0
+        /// How many stop sequences at most.
+        package static let stops = 4
+        /// UTF-8 bytes of one stop string.
+        package static let stopBytes = 256
+        package static let logprobs: ClosedRange<Int64> = 0...5
+        /// Bounds of one bias.
+        package static let logitBias = -100.0...100.0
+        /// How many biased tokens at most.
+        package static let logitBiases = 300
+        /// UTF-8 bytes of a prompt, and of a suffix.
+        package static let promptBytes = 131_072
+    }
+
+    /// Reads the fields it knows and notes the bad ones; whatever else the object holds is the reader's to judge.
+    /// - Parameter models: what `model` may name; nil to accept any (a preset that is stored already).
+    package init(reading reader: inout FieldReader, models: ModelPolicy? = nil) {
+        model = reader.string("model", characters: Limits.model)
+        if let model, let models, !models.allows(model) {
+            reader.note("model", .modelNotAllowed, ModelPolicy.refusalPhrase)
+        }
+        maxTokens = reader.integer("max_tokens", in: Limits.maxTokens).map { Int($0) }
+        temperature = reader.number("temperature", in: Limits.temperature)
+        topP = reader.number("top_p", in: Limits.topP)
+        stop = reader.strings("stop", atMost: Limits.stops, characters: 1...Limits.stopBytes, bytes: Limits.stopBytes)
+        frequencyPenalty = reader.number("frequency_penalty", in: Limits.penalty)
+        presencePenalty = reader.number("presence_penalty", in: Limits.penalty)
+        seed = reader.integer("seed", in: .min ... .max)
+        logitBias = reader.numbers(
+            "logit_bias", atMost: Limits.logitBiases, in: Limits.logitBias, named: "token ids in digits", isName: Self.isTokenID)
+        logprobs = reader.integer("logprobs", in: Limits.logprobs).map { Int($0) }
+        suffix = reader.string("suffix", bytes: Limits.promptBytes)
+
+        // The caller's own opaque user id is replaced by ours, whatever it is.
+        _ = reader.string("user")
+        if let choices = reader.integer("n", in: .min ... .max), choices != 1 {
+            reader.note("n", .unsupportedParameter, "can only be 1")
+        }
+        reader.refuse("best_of")
+        reader.refuse("echo")
+    }
+
+    /// Reads a preset's `params` as `write(to:)` stored them. Members that a newer version may have stored are passed over; a
+    /// value that this version would not have stored throws.
+    package init(stored json: String) throws(ServiceError) {
+        do {
+            let value = try JSONValue(parsing: json)
+            var reader = FieldReader(value.object ?? JSONObject(), ignoring: Set(value.object?.keys ?? []))
+            self.init(reading: &reader)
+            try reader.finish()
+        } catch {
+            throw ServiceError(.internalError, cause: "stored completion parameters cannot be read: \(error)")
+        }
+    }
+
+    /// These, with every absent one taken from `preset`.
+    package func merged(over preset: CompletionParameters) -> CompletionParameters {
+        var merged = self
+        merged.model = model ?? preset.model
+        merged.maxTokens = maxTokens ?? preset.maxTokens
+        merged.temperature = temperature ?? preset.temperature
+        merged.topP = topP ?? preset.topP
+        merged.stop = stop.isEmpty ? preset.stop : stop
+        merged.frequencyPenalty = frequencyPenalty ?? preset.frequencyPenalty
+        merged.presencePenalty = presencePenalty ?? preset.presencePenalty
+        merged.seed = seed ?? preset.seed
+        merged.logitBias = logitBias ?? preset.logitBias
+        merged.logprobs = logprobs ?? preset.logprobs
+        merged.suffix = suffix ?? preset.suffix
+        return merged
+    }
+
+    /// These with the `max_tokens` that the plan gives: its default where none was asked for, its cap where more was.
+    package func applied(plan: Plan) -> CompletionParameters {
+        var applied = self
+        applied.maxTokens = plan.maxTokens(for: maxTokens)
+        return applied
+    }
+
+    /// A vocabulary's index: one to ten digits.
+    private static func isTokenID(_ name: String) -> Bool {
+        (1...10).contains(name.utf8.count) && name.utf8.allSatisfy { $0 &- UInt8(ascii: "0") < 10 }
+    }
+}
+
+extension CompletionParameters: JSONWritable {
+    /// Writes one object, absent parameters left out: what a preset stores and answers with.
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writeMembers(to: &$0) }
+    }
+
+    /// Writes the parameters as members of the object that is open, as an upstream request needs them.
+    package func writeMembers(to writer: inout JSONWriter) {
+        writer.member("model", model)
+        writer.member("max_tokens", maxTokens)
+        writer.member("temperature", temperature)
+        writer.member("top_p", topP)
+        writer.member("stop", stop.isEmpty ? nil : stop)
+        writer.member("frequency_penalty", frequencyPenalty)
+        writer.member("presence_penalty", presencePenalty)
+        writer.member("seed", seed)
+        writer.member("logit_bias", logitBias)
+        writer.member("logprobs", logprobs)
+        writer.member("suffix", suffix)
+    }
+}

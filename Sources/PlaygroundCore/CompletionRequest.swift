@@ -1,0 +1,94 @@
+package import StrictJSON
+
+/// What a client asks for when it asks for a completion.
+package struct CompletionRequest: Sendable, Equatable {
+    /// The prompt; nil only while `presetID` says where it comes from.
+    package var prompt: String?
+    /// What the request names itself.
+    package var parameters: CompletionParameters
+    /// Whether the answer is a stream of events.
+    package var stream: Bool
+    /// The preset whose prompt and parameters fill what the request leaves out.
+    package var presetID: PresetID?
+
+    package init(
+        prompt: String?, parameters: CompletionParameters = CompletionParameters(), stream: Bool = false,
+        presetID: PresetID? = nil
+    ) {
+        self.prompt = prompt
+        self.parameters = parameters
+        self.stream = stream
+        self.presetID = presetID
+    }
+
+    /// Reads a request's body; throws `invalid_json`, or an error that names every bad field.
+    package static func parse(body: Span<UInt8>, models: ModelPolicy) throws(ServiceError) -> CompletionRequest {
+        try parse(FieldReader(body: body), models: models)
+    }
+
+    /// The same for a body that is parsed already.
+    package static func parse(_ object: JSONObject, models: ModelPolicy) throws(ServiceError) -> CompletionRequest {
+        try parse(FieldReader(object), models: models)
+    }
+
+    private static func parse(_ fields: FieldReader, models: ModelPolicy) throws(ServiceError) -> CompletionRequest {
+        var reader = fields
+        let presetID = reader.identifier("preset_id", as: PresetID.self)
+        let request = CompletionRequest(
+            prompt: reader.prompt(isRequired: !reader.contains("preset_id")),
+            parameters: CompletionParameters(reading: &reader, models: models),
+            stream: reader.bool("stream") ?? false,
+            presetID: presetID)
+        try reader.finish()
+        return request
+    }
+
+    /// This request with whatever it leaves out taken from a preset.
+    package func filled(prompt presetPrompt: String, parameters presetParameters: CompletionParameters) -> CompletionRequest {
+        var filled = self
+        filled.prompt = prompt ?? presetPrompt
+        filled.parameters = parameters.merged(over: presetParameters)
+        return filled
+    }
+
+    /// What the prompt, and the suffix that is sent with it, are taken to cost before the upstream has counted.
+    package var estimatedPromptTokens: Int {
+        TokenEstimate.tokens(in: prompt ?? "") + TokenEstimate.tokens(in: parameters.suffix ?? "")
+    }
+
+    /// What the limiter reserves for it: the estimated prompt and all of `max_tokens` as the plan gives it (one prompt, one
+    /// choice).
+    package func cost(plan: Plan) -> Int {
+        estimatedPromptTokens + plan.maxTokens(for: parameters.maxTokens)
+    }
+}
+
+extension FieldReader {
+    /// A prompt: one string of bounded length, possibly empty.
+    package mutating func prompt(isRequired: Bool) -> String? {
+        if isRequired { require("prompt") }
+        if case .array? = value("prompt") {
+            note("prompt", .unsupportedParameter, "has to be one string: several prompts in one request are not supported")
+            return nil
+        }
+        return string("prompt", bytes: CompletionParameters.Limits.promptBytes)
+    }
+}
+
+/// How many tokens a text may be, known before anybody has counted: an upper estimate for English, fair for other scripts.
+package enum TokenEstimate {
+    /// A quarter of the ASCII bytes, rounded up, and one for every other Unicode scalar.
+    package static func tokens(in text: String) -> Int {
+        var text = text
+        return text.withUTF8 { bytes in
+            var ascii = 0
+            var scalars = 0
+            for byte in bytes {
+                ascii &+= byte < 0x80 ? 1 : 0
+                // A scalar beyond ASCII is counted by its first byte; the others begin with the bits 10.
+                scalars &+= byte >= 0xC0 ? 1 : 0
+            }
+            return (ascii + 3) / 4 + scalars
+        }
+    }
+}

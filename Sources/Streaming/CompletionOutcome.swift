@@ -1,0 +1,36 @@
+package import PlaygroundCore
+
+/// How a completion ended, and what it used.
+package struct CompletionOutcome: Sendable, Equatable {
+    package enum Ending: Sendable, Equatable {
+        /// Well: the client has all of it.
+        case done
+        /// The client was told so inside its stream.
+        case failed(ServiceError)
+        /// The client left, or was cut because it took nothing.
+        case clientGone
+    }
+
+    package let ending: Ending
+    /// What it cost, as far as is known.
+    package let usage: Usage
+    /// The model's name as the upstream resolved it, where it told.
+    package let model: String?
+    /// In the upstream's word: `stop`, `length`, `content_filter` or another.
+    package let finishReason: String?
+
+    package init(ending: Ending, usage: Usage, model: String? = nil, finishReason: String? = nil) {
+        self.ending = ending
+        self.usage = usage
+        self.model = model
+        self.finishReason = finishReason
+    }
+}
+
+/// A completion that was collected for an answer in one piece.
+package struct CompletionResult: Sendable, Equatable {
+    /// Only `done` or `clientGone`.
+    package let outcome: CompletionOutcome
+    /// The inside of a JSON string: checked, and escaped as the upstream wrote it.
+    package let escapedText: [UInt8]
+}

@@ -1,0 +1,215 @@
+package import EventLoop
+package import PlaygroundCore
+import StrictJSON
+
+/// One completion on its way from the upstream's bytes to the client's: a pure machine, without clock or I/O.
+///
+/// The upstream's body goes in as it is read; what the client gets is appended to the output, whole frames only:
+/// `data: {"text":"…"}` and a blank line for each text, as soon as it is there, and at the end one frame with the finish
+/// reason and the usage, then `data: [DONE]`. Texts are passed on as they are escaped; a text cannot end its frame,
+/// because it has been checked to be the inside of one JSON string.
+package struct CompletionStream: ~Copyable {
+    /// What the output gets.
+    package enum Form: Sendable, Equatable {
+        /// Frames of server-sent events.
+        case frames
+        /// The text alone, as the inside of a JSON string.
+        case text
+    }
+
+    /// How the stream stands after the bytes in hand.
+    package enum Step: Equatable {
+        case goesOn
+        /// The completion ended well and the output holds all of it. Further bytes are ignored.
+        case done
+        /// Nothing more comes of it; what the output holds is still good.
+        case failed(UpstreamFault)
+    }
+
+    /// The longest frame, its blank line included.
+    package static let frameLimit = 16 * 1024
+    /// How much may come in before the first output until the answer has to begin without one.
+    package static let heldEventLimit = 64
+    /// The same in bytes.
+    package static let heldByteLimit = 256 * 1024
+
+    private static let frameStart: StaticString = "data: {\"text\":\""
+    private static let frameEnd: StaticString = "\"}\n\n"
+    private static let frameTextLimit = frameLimit - frameStart.utf8CodeUnitCount - frameEnd.utf8CodeUnitCount
+
+    /// Set before the first bytes come.
+    package var form = Form.frames
+    private let promptEstimate: Int
+    private let maxTokensApplied: Int
+    private var parser = ServerSentEventParser()
+    private var scanner = EventScanner()
+    private var isOver = false
+    /// What the upstream counted last.
+    private var told: UpstreamUsage?
+    /// Events with a text since then, or since the start.
+    private var uncounted = 0
+    /// All events with a text.
+    private var counted = 0
+    /// Events without output, while there has been no output.
+    private var heldEvents = 0
+    private var heldBytes = 0
+    /// The inside of a JSON string; held for the last frame.
+    private var escapedFinishReason: [UInt8] = []
+    /// The model's name as the upstream resolved it.
+    package private(set) var model: String?
+
+    /// - Parameters:
+    ///   - promptEstimate: the prompt's tokens, until the upstream tells.
+    ///   - maxTokensApplied: the `max_tokens` the upstream is asked for.
+    package init(promptEstimate: Int, maxTokensApplied: Int) {
+        self.promptEstimate = promptEstimate
+        self.maxTokensApplied = maxTokensApplied
+    }
+
+    /// Why the completion ended, in the upstream's word; nil before.
+    package var finishReason: String? { Self.decoded(escapedFinishReason) }
+
+    private var hasText: Bool { counted > 0 }
+
+    /// Whether the upstream has given anything that counts: a text, or a number of tokens.
+    package var hasUsage: Bool { hasText || told != nil }
+
+    /// Without any output so far, as much has come in as may be held back.
+    package var isHoldFull: Bool {
+        !hasText && (heldEvents >= Self.heldEventLimit || heldBytes >= Self.heldByteLimit)
+    }
+
+    /// The tokens of what was delivered so far. One is counted for each event with a text; the upstream's own numbers
+    /// stand in place of that as far as they reach.
+    package var progress: Usage {
+        // Zero for a completion that has a text is no count at all: some upstreams fill in their numbers only at the end.
+        if let told, told.completionTokens > 0 || !hasText {
+            return Usage(
+                promptTokens: told.promptTokens, completionTokens: told.completionTokens + uncounted,
+                source: uncounted == 0 ? .exact : .counted, maxTokensApplied: maxTokensApplied)
+        }
+        return Usage(
+            promptTokens: promptEstimate, completionTokens: counted, source: hasText ? .counted : .estimated,
+            maxTokensApplied: maxTokensApplied)
+    }
+
+    /// Goes on with bytes of the upstream's body, cut anywhere.
+    package mutating func receive(
+        _ bytes: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<OutputBuffer>
+    ) -> Step {
+        if isOver { return .done }
+        if !hasText { heldBytes += bytes.count }
+        var offset = 0
+        do throws(UpstreamFault) {
+            while let event = try nextEvent(in: bytes, from: &offset) {
+                if !event.isTyped, let text = scanner.repeatedText(in: event.data) {
+                    append(text, to: output)
+                } else if try read(event, into: output) {
+                    isOver = true
+                    return .done
+                }
+                if !hasText { heldEvents += 1 }
+            }
+        } catch {
+            isOver = true
+            return .failed(error)
+        }
+        return .goesOn
+    }
+
+    /// The upstream's body has ended, properly framed.
+    package mutating func end() -> Step {
+        if isOver { return .done }
+        isOver = true
+        return .failed(.endedEarly)
+    }
+
+    private mutating func nextEvent(
+        in bytes: UnsafeBufferPointer<UInt8>, from offset: inout Int
+    ) throws(UpstreamFault) -> ServerSentEvent? {
+        do {
+            return try parser.next(in: bytes, from: &offset)
+        } catch {
+            throw .tooLarge
+        }
+    }
+
+    /// - Returns: whether it was the last event.
+    private mutating func read(
+        _ event: ServerSentEvent, into output: UnsafeMutablePointer<OutputBuffer>
+    ) throws(UpstreamFault) -> Bool {
+        // Matched as a prefix, as the official clients do: no JSON text begins so.
+        if event.data.starts(with: "[DONE]".utf8) {
+            guard !escapedFinishReason.isEmpty else { throw .endedEarly }
+            if form == .frames { appendEnd(to: output) }
+            return true
+        }
+        if event.isTyped, parser.eventType.elementsEqual("error".utf8) {
+            throw .errorEvent(UpstreamErrorReport(body: event.data.span))
+        }
+        let found = try scanner.scan(event.data)
+        if let error = found.error { throw .errorEvent(error) }
+        if model == nil, let name = found.model { model = Self.decoded(Array(event.data[name])) }
+        if let reason = found.finishReason {
+            escapedFinishReason = Array(event.data[reason])
+            // Some upstreams end a generation that broke in this way, without an error event.
+            if escapedFinishReason.elementsEqual("error".utf8) { throw .errorEvent(UpstreamErrorReport()) }
+        }
+        if let text = found.text { append(UnsafeBufferPointer(rebasing: event.data[text]), to: output) }
+        if let usage = found.usage {
+            told = usage
+            uncounted = 0
+        }
+        return false
+    }
+
+    @inline(__always)
+    private mutating func append(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
+        if text.isEmpty { return }
+        counted += 1
+        uncounted += 1
+        guard form == .frames else {
+            output.pointee.append(text)
+            return
+        }
+        if text.count <= Self.frameTextLimit {
+            appendFrame(text, to: output)
+        } else {
+            appendFrames(text, to: output)
+        }
+    }
+
+    @inline(__always)
+    private func appendFrame(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
+        output.pointee.append(Self.frameStart)
+        output.pointee.append(text)
+        output.pointee.append(Self.frameEnd)
+    }
+
+    private func appendFrames(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
+        var rest = text
+        while !rest.isEmpty {
+            let length = EscapedText.safePrefix(of: rest, limit: Self.frameTextLimit)
+            appendFrame(UnsafeBufferPointer(rebasing: rest[..<length]), to: output)
+            rest = UnsafeBufferPointer(rebasing: rest[length...])
+        }
+    }
+
+    private func appendEnd(to output: UnsafeMutablePointer<OutputBuffer>) {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("text", "")
+            writer.member("finish_reason") { $0.string(escaped: escapedFinishReason.span) }
+            writer.member("usage", progress)
+        }
+        output.pointee.append("data: ")
+        output.pointee.append(writer.bytes)
+        output.pointee.append("\n\ndata: [DONE]\n\n")
+    }
+
+    private static func decoded(_ escaped: [UInt8]) -> String? {
+        if escaped.isEmpty { return nil }
+        let quote = [UInt8(ascii: "\"")]
+        return (try? JSONValue(parsing: quote + escaped + quote))?.string
+    }
+}

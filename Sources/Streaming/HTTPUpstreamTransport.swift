@@ -1,0 +1,53 @@
+package import HTTPClient
+package import PlaygroundCore
+
+/// Sends completion requests over HTTP, with the secret key. One for each loop, as its client is.
+package final class HTTPUpstreamTransport: UpstreamTransport {
+    private let client: HTTPClient
+    private let request: ClientRequest
+    private let timeouts: ExchangeTimeouts
+
+    /// - Parameter key: sent as a bearer token, to the client's origin and nowhere else: redirects are not followed.
+    /// - Throws: where the key cannot stand in a header field.
+    package init(
+        client: HTTPClient, key: Secret, timeouts: ExchangeTimeouts = ExchangeTimeouts()
+    ) throws(ClientConfigurationError) {
+        self.client = client
+        self.timeouts = timeouts
+        let authorization = key.withBytes { "Bearer " + String(decoding: $0, as: UTF8.self) }
+        request = try ClientRequest(
+            .post, "/completions",
+            fields: [
+                ("Authorization", authorization), ("Content-Type", "application/json"), ("Accept", "text/event-stream"),
+                ("Accept-Encoding", "identity"),
+            ])
+    }
+
+    package func send(_ body: [UInt8], to relay: CompletionRelay) -> any UpstreamExchange {
+        var request = request
+        request.body = body
+        return client.send(request, timeouts: timeouts, to: relay)
+    }
+}
+
+extension Exchange: UpstreamExchange {}
+
+extension CompletionRelay: ResponseReceiver {
+    package func headReceived(_ head: ClientResponse) {
+        answered(
+            UpstreamAnswer(
+                status: head.status, contentType: head.value(of: "content-type"), retryAfter: head.value(of: "retry-after"),
+                retryAfterMilliseconds: head.value(of: "retry-after-ms")))
+    }
+
+    package func failed(_ error: ClientError) { failed(UpstreamFault(error)) }
+}
+
+extension UpstreamFault {
+    init(_ error: ClientError) {
+        switch error.reason {
+        case .connectTimedOut, .firstByteTimedOut, .silenceTimedOut, .totalTimedOut: self = .timedOut(error.description)
+        case .connect, .tls, .reset, .truncated, .malformed, .headTooLarge: self = .unreachable(error.description)
+        }
+    }
+}
