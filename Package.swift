@@ -16,6 +16,7 @@ let strict: [SwiftSetting] = [
 
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 // Arrows point downward only: a target imports targets of lower levels, never a neighbour (bin/check holds it).
@@ -31,6 +32,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         // Subcommands, flags and --help.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        // Reads openapi.yaml in tests; it brings all of Foundation, so no shipped target uses it.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // Level 0: C libraries, and JSON, which every other level may speak.
@@ -49,6 +52,7 @@ let package = Package(
         .target(
             name: "HTTPServer", dependencies: ["CSystem", "EventLoop", "HTTPCore", "PlaygroundCore", httpTypes, logging],
             swiftSettings: strict),
+        .target(name: "Postgres", dependencies: ["CLibpq", "EventLoop", "PlaygroundCore", logging], swiftSettings: strict),
         .target(
             name: "HTTPClient",
             dependencies: ["CLibcurl", "COpenSSL", "CSystem", "EventLoop", "HTTPCore"],
@@ -68,13 +72,22 @@ let package = Package(
         .executableTarget(
             name: "LoadGenerator", dependencies: ["CSystem", "EventLoop", "HTTPCore", "StrictJSON", httpTypes, arguments],
             swiftSettings: strict),
+        .testTarget(
+            name: "UpstreamSimulatorTests",
+            dependencies: ["UpstreamSimulator", "EventLoop", "HTTPCore", "StrictJSON", httpTypes], swiftSettings: strict),
+        .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
 
         // What tests share: a private Postgres, a loop, processes, a raw HTTP client, the contract and its schemas.
+        .target(
+            name: "TestSupport", dependencies: ["EventLoop", "Postgres", "StrictJSON", yams], path: "Tests/TestSupport",
+            swiftSettings: strict),
         // openapi.yaml and docs/ against the server's own tables.
         // The whole system as processes of its own; the executables are named so that they are built first.
     ]
-        + ([] as [String]).map { module in
-            let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPClient", module]
+        + [
+            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Streaming",
+        ].map { module in
+            let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
             return .testTarget(
                 name: "\(module)Tests",
                 dependencies: foundations.sorted().map { .target(name: $0) } + ["TestSupport", httpTypes, logging],

@@ -1,0 +1,188 @@
+package import EventLoop
+package import Logging
+import PlaygroundCore
+
+/// The database as one loop sees it: a hot lane of pipelined connections for short statements, and a small slow lane for
+/// everything that may take long, because what is slow holds up all that is pipelined behind it.
+///
+/// Belongs to its loop and lives until ``close()``. While the database is away it tries again with full jitter, one connection at
+/// a time, and answers calls with `unavailable`: at once when the outage is known, at their deadline while it may be a short one.
+package final class PostgresClient {
+    /// Which connections a call goes to.
+    package enum Lane: Sendable {
+        /// Single statements by key, a few milliseconds at most.
+        case hot
+        /// Lists, exports, whatever may wait for locks.
+        case slow
+    }
+
+    /// A statement with its values, $1 first.
+    package typealias Step = (PostgresStatement, [PostgresValue])
+
+    /// So long calls wait for a lost connection to come back, then they are refused at once.
+    private static let grace: Int64 = 1_000
+    /// How often a transaction that fell to a deadlock or a serialization failure is run again.
+    private static let retries = 3
+
+    let logger: Logger
+    private let configuration: PostgresConfiguration
+    private let io: LoopIO
+    private let random: () -> Double
+    private var hot: ConnectionLane?
+    private var slow: ConnectionLane?
+    private var backoff = Backoff()
+    /// Counts up; the configuration takes it modulo the number of hosts.
+    private var host = 0
+    private var reconnect: LoopTimer?
+    private var lifetimes: [ObjectIdentifier: LoopTimer] = [:]
+    private var lastFailure = PostgresError.unavailable("not connected yet")
+    private var isClosed = false
+
+    /// Starts to connect; does not wait for it.
+    /// - Parameters:
+    ///   - io: of the loop that the client belongs to; every call is made there.
+    ///   - random: from 0 up to 1, for jitter.
+    package init(
+        configuration: PostgresConfiguration, io: LoopIO, logger: Logger,
+        random: @escaping () -> Double = { Double.random(in: 0..<1) }
+    ) {
+        self.configuration = configuration
+        self.io = io
+        self.logger = logger
+        self.random = random
+        let pools = configuration.lanes
+        hot = ConnectionLane(
+            .init(connections: pools.hotConnections, depth: pools.hotDepth, waiting: pools.hotWaiting), io: io, client: self)
+        slow = ConnectionLane(
+            .init(connections: pools.slowConnections, depth: 1, waiting: pools.slowWaiting), io: io, client: self)
+        reconnect = LoopTimer { [unowned self] in openMissing() }
+        openMissing()
+    }
+
+    deinit {
+        isClosed = true
+        if let reconnect { io.cancel(reconnect) }
+        for timer in lifetimes.values { io.cancel(timer) }
+    }
+
+    private var lanes: [ConnectionLane] { [hot, slow].compactMap(\.self) }
+
+    /// Whether a call on the hot lane would be sent at once.
+    package var isAvailable: Bool { hot?.isReady ?? false }
+
+    // MARK: Calls
+
+    /// Runs one statement, in a transaction of its own.
+    /// - Parameter deadline: throws `timedOut` when no answer has come by then; a write may have been done nevertheless.
+    package func execute(
+        _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: Lane = .hot, deadline: Duration = .seconds(2)
+    ) async throws(PostgresError) -> PostgresResult {
+        let results = try await transaction([(statement, values)], lane: lane, deadline: deadline)
+        guard let result = results.first else { throw .decoding("no result") }
+        return result
+    }
+
+    /// Runs statements in one round trip and one transaction: all take effect, or none. A transaction that falls to a deadlock
+    /// or a serialization failure is run again, within the deadline.
+    package func transaction(
+        _ steps: [Step], lane: Lane = .hot, deadline: Duration = .seconds(2)
+    ) async throws(PostgresError) -> [PostgresResult] {
+        var encoded: [PostgresCall.Step] = []
+        encoded.reserveCapacity(steps.count)
+        for (statement, values) in steps { encoded.append(.init(statement: statement, values: try ParameterBuffer(values))) }
+        let end = io.now + deadline.wholeMilliseconds
+        var backoff = Backoff()
+        while true {
+            do {
+                return try await send(encoded, by: end, on: lane).get()
+            } catch {
+                let delay = backoff.delay(random: random())
+                guard error.state?.isRetryable == true, backoff.failures < Self.retries,
+                    io.now + delay.wholeMilliseconds < end
+                else { throw error }
+                backoff.failed()
+                await io.pause(delay)
+            }
+        }
+    }
+
+    private func send(_ steps: [PostgresCall.Step], by end: Int64, on lane: Lane) async -> PostgresCall.Outcome {
+        guard !isClosed, let lane = lane == .hot ? hot : slow else { return .failure(.unavailable("the client is closed")) }
+        return await withUnsafeContinuation { continuation in
+            lane.submit(PostgresCall(steps, deadline: end, io: io) { continuation.resume(returning: $0) })
+        }
+    }
+
+    /// Takes no more calls, waits for those in hand, five seconds at most, and closes the connections.
+    package func close() async {
+        isClosed = true
+        if let reconnect { io.cancel(reconnect) }
+        let end = io.now + 5_000
+        while io.now < end, lanes.contains(where: { $0.isReady && $0.isBusy }) { await io.pause(.milliseconds(10)) }
+        for lane in lanes { lane.close(.unavailable("the client is closed")) }
+        hot = nil
+        slow = nil
+    }
+
+    // MARK: Connections
+
+    /// The database has been away for long enough that waiting for it is of no use to a caller.
+    func isOutage(since: Int64) -> Bool { backoff.failures > 0 && io.now - since >= Self.grace }
+    var outage: PostgresError { lastFailure }
+
+    /// Opens what the lanes lack; while the database is away, one connection at a time.
+    func openMissing() {
+        if isClosed || reconnect?.isArmed == true { return }
+        for lane in lanes {
+            while lane.missing > 0 {
+                if backoff.failures > 0, lanes.contains(where: \.isOpening) { return }
+                lane.open(configuration, host: host)
+                // It failed at once, and the next attempt has its time.
+                if reconnect?.isArmed == true { return }
+            }
+        }
+    }
+
+    func opened(_ connection: PostgresConnection, in lane: ConnectionLane) {
+        if backoff.failures > 0 { logger.info("connected to the database again") }
+        backoff.succeeded()
+        if let reconnect { io.cancel(reconnect) }
+        let id = ObjectIdentifier(connection)
+        let timer = LoopTimer { [unowned self, unowned lane, unowned connection] in
+            lifetimes[id] = nil
+            lane.retire(connection)
+        }
+        lifetimes[id] = timer
+        // Not all at the same time.
+        io.schedule(timer, after: configuration.lifetime * (0.8 + 0.4 * random()))
+        openMissing()
+    }
+
+    func failedToOpen(host tried: Int, _ reason: PostgresError) {
+        if isClosed { return }
+        // Attempts that were made at the same time count once. The next one may have waited for this one to end.
+        if tried != host { return tryAgain(after: backoff.delay(random: random())) }
+        lastFailure = reason
+        host += 1
+        // The next host is tried at once; a round of all of them is one failure.
+        if host % configuration.hostCount != 0 { return tryAgain(after: .zero) }
+        if backoff.failures == 0 { logger.warning("the database is not available", metadata: ["reason": "\(reason)"]) }
+        backoff.failed()
+        tryAgain(after: backoff.delay(random: random()))
+    }
+
+    func lost(_ connection: PostgresConnection, _ reason: PostgresError) {
+        if let timer = lifetimes.removeValue(forKey: ObjectIdentifier(connection)) { io.cancel(timer) }
+        if isClosed { return }
+        if connection.isDraining {
+            logger.debug("replaced a connection to the database")
+        } else {
+            logger.warning("lost a connection to the database", metadata: ["reason": "\(reason)"])
+        }
+        tryAgain(after: backoff.delay(random: random()))
+    }
+
+    private func tryAgain(after delay: Duration) {
+        if let reconnect, !reconnect.isArmed { io.schedule(reconnect, after: delay) }
+    }
+}

@@ -1,0 +1,131 @@
+package import PlaygroundCore
+
+/// The rows of one statement. Fields are read by row and column, both from 0; a field of another form than the reader asks for
+/// throws ``PostgresError/decoding(_:)``, which names the place and never the value.
+package struct PostgresResult: Sendable {
+    private let handle: ResultHandle
+    /// The number of rows.
+    package let count: Int
+    /// The number of columns.
+    package let columns: Int
+
+    init(_ handle: ResultHandle) {
+        self.handle = handle
+        count = handle.rows
+        columns = handle.columns
+    }
+
+    /// The number of rows that an INSERT, UPDATE or DELETE changed, or a SELECT returned.
+    package var affected: Int { handle.affected }
+    /// Whether there is no row.
+    package var isEmpty: Bool { count == 0 }
+    /// The row numbers.
+    package var rows: Range<Int> { 0..<count }
+
+    /// Text; NULL throws.
+    package func string(_ row: Int, _ column: Int) throws(PostgresError) -> String {
+        try required(stringIfPresent(row, column), row, column)
+    }
+
+    /// nil for SQL NULL.
+    package func stringIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> String? {
+        try field(row, column).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// An integer of any width; NULL throws.
+    package func int(_ row: Int, _ column: Int) throws(PostgresError) -> Int64 {
+        try required(intIfPresent(row, column), row, column)
+    }
+
+    /// nil for SQL NULL.
+    package func intIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
+        guard let field = try field(row, column) else { return nil }
+        guard let integer = Int64(String(decoding: field, as: UTF8.self)) else { throw unreadable("an integer", row, column) }
+        return integer
+    }
+
+    /// A floating-point or numeric value; NULL throws.
+    package func double(_ row: Int, _ column: Int) throws(PostgresError) -> Double {
+        try required(doubleIfPresent(row, column), row, column)
+    }
+
+    /// nil for SQL NULL.
+    package func doubleIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Double? {
+        guard let field = try field(row, column) else { return nil }
+        guard let double = Double(String(decoding: field, as: UTF8.self)) else { throw unreadable("a number", row, column) }
+        return double
+    }
+
+    /// A boolean; NULL throws.
+    package func bool(_ row: Int, _ column: Int) throws(PostgresError) -> Bool {
+        try required(boolIfPresent(row, column), row, column)
+    }
+
+    /// nil for SQL NULL.
+    package func boolIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Bool? {
+        guard let field = try field(row, column) else { return nil }
+        switch (field.count, field.first) {
+        case (1, UInt8(ascii: "t")): return true
+        case (1, UInt8(ascii: "f")): return false
+        default: throw unreadable("a boolean", row, column)
+        }
+    }
+
+    /// A UUID; NULL throws.
+    package func uuid(_ row: Int, _ column: Int) throws(PostgresError) -> UUIDBytes {
+        try required(uuidIfPresent(row, column), row, column)
+    }
+
+    /// nil for SQL NULL.
+    package func uuidIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> UUIDBytes? {
+        guard let field = try field(row, column) else { return nil }
+        guard let uuid = UUIDBytes(String(decoding: field, as: UTF8.self)) else { throw unreadable("a UUID", row, column) }
+        return uuid
+    }
+
+    /// A bytea; NULL throws.
+    package func bytes(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8] {
+        try required(bytesIfPresent(row, column), row, column)
+    }
+
+    /// A bytea in hex form (\x..., the server's default); nil for SQL NULL.
+    package func bytesIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8]? {
+        guard let field = try field(row, column) else { return nil }
+        guard field.count >= 2, field.count % 2 == 0, field[0] == UInt8(ascii: "\\"), field[1] == UInt8(ascii: "x") else {
+            throw unreadable("bytes", row, column)
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(field.count / 2 - 1)
+        for index in stride(from: 2, to: field.count, by: 2) {
+            guard let high = Self.nibble(field[index]), let low = Self.nibble(field[index + 1]) else {
+                throw unreadable("bytes", row, column)
+            }
+            bytes.append(high << 4 | low)
+        }
+        return bytes
+    }
+
+    private func field(_ row: Int, _ column: Int) throws(PostgresError) -> UnsafeBufferPointer<UInt8>? {
+        guard row >= 0, row < count, column >= 0, column < columns else {
+            throw .decoding("no field at row \(row), column \(column) of a result of \(count) rows and \(columns) columns")
+        }
+        return handle.field(row, column)
+    }
+
+    private func required<Value>(_ value: Value?, _ row: Int, _ column: Int) throws(PostgresError) -> Value {
+        guard let value else { throw .decoding("NULL at row \(row), column \(column)") }
+        return value
+    }
+
+    private func unreadable(_ expected: String, _ row: Int, _ column: Int) -> PostgresError {
+        .decoding("not \(expected) at row \(row), column \(column)")
+    }
+
+    private static func nibble(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Testing
+
+@testable import EventLoop
+
+@Suite("An event loop")
+struct EventLoopTests {
+    @Test("runs work on its own executor and returns the result")
+    func runsWork() async throws {
+        let loop = EventLoop(name: "test")
+        loop.start()
+        let onLoop = try await loop.run { loop in
+            loop.executor.isIsolatingCurrentContext() == true
+        }
+        #expect(onLoop)
+        loop.stop()
+    }
+
+    @Test("loses no wake-up when many threads leave work at once")
+    func wakeUps() async throws {
+        let loop = EventLoop(name: "test")
+        loop.start()
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for index in 0..<2_000 { group.addTask { try await loop.run { _ in index } } }
+            var sum = 0
+            for try await value in group { sum += value }
+            #expect(sum == 1_999_000)
+        }
+        loop.stop()
+    }
+
+    @Test("resumes a suspended task on the loop, not on the global pool")
+    func resumesOnLoop() async throws {
+        let loop = EventLoop(name: "test")
+        loop.start()
+        let stayed = try await loop.run { loop in
+            let io = loop.io
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                io.schedule(LoopTimer { continuation.resume() }, after: .milliseconds(10))
+            }
+            return loop.executor.isIsolatingCurrentContext() == true
+        }
+        #expect(stayed)
+        loop.stop()
+    }
+
+    @Test("delivers readiness once per change, and nothing after a channel was deregistered")
+    func readiness() async throws {
+        let loop = EventLoop(name: "test")
+        loop.start()
+        let events = try await loop.run { loop -> [Int] in
+            let io = loop.io
+            let listener = try Socket.listen(host: "127.0.0.1", port: 0)
+            let client = try Socket.connect(ipv4: "127.0.0.1", port: Socket.localPort(of: listener))
+            let recorder = Recorder(descriptor: client, io: io)
+            return await withUnsafeContinuation { continuation in
+                recorder.finished = { continuation.resume(returning: $0) }
+                io.register(Acceptor(descriptor: listener, io: io), [.readable])
+                io.register(recorder)
+            }
+        }
+        #expect(events == [5, 0])
+        loop.stop()
+    }
+
+    /// Takes one connection, sends five bytes and closes it.
+    private final class Acceptor: Channel {
+        private let io: LoopIO
+        init(descriptor: Int32, io: LoopIO) {
+            self.io = io
+            super.init(descriptor: descriptor)
+        }
+        override func ready(_ readiness: Readiness) {
+            guard let accepted = try? Socket.accept(descriptor) else { return }
+            _ = Array("hello".utf8).withUnsafeBufferPointer { Socket.send(accepted, $0) }
+            Socket.close(accepted)
+            io.deregister(self, close: true)
+        }
+    }
+
+    /// Records the sizes of its reads until the peer closes.
+    private final class Recorder: Channel {
+        private let io: LoopIO
+        private var sizes: [Int] = []
+        var finished: (([Int]) -> Void)?
+        init(descriptor: Int32, io: LoopIO) {
+            self.io = io
+            super.init(descriptor: descriptor)
+        }
+        override func ready(_ readiness: Readiness) {
+            while readiness.contains(.readable) {
+                switch Socket.receive(descriptor, into: io.readBuffer) {
+                case .moved(let count): sizes.append(count)
+                case .blocked: return
+                case .ended, .failed:
+                    sizes.append(0)
+                    io.deregister(self, close: true)
+                    finished?(sizes)
+                    return
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import Foundation
+
+/// An authority of our own and what it signed, made afresh with the openssl tool.
+struct Certificates: Sendable {
+    let authority: String
+    /// For localhost and 127.0.0.1.
+    let chain: String
+    let key: String
+    /// For another name, by the same authority.
+    let strangerChain: String
+    let strangerKey: String
+    /// For localhost and 127.0.0.1, but no longer valid.
+    let expiredChain: String
+
+    static let shared = Result { try Certificates() }
+
+    private init() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "http-client-tests-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        func path(_ name: String) -> String { folder.appending(path: name).path }
+        authority = path("ca.pem")
+        chain = path("here.pem")
+        key = path("here.key")
+        strangerChain = path("there.pem")
+        strangerKey = path("there.key")
+        expiredChain = path("expired.pem")
+        let newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        try Self.openssl(
+            ["req", "-x509", "-days", "2", "-subj", "/CN=Test authority", "-keyout", path("ca.key"), "-out", authority] + newKey)
+        for (name, names) in [("here", "DNS:localhost,IP:127.0.0.1"), ("there", "DNS:there.example,IP:127.0.0.9")] {
+            try Self.openssl(
+                ["req", "-subj", "/CN=\(name)", "-keyout", path("\(name).key"), "-out", path("\(name).csr")] + newKey)
+            try Data("subjectAltName=\(names)\n".utf8).write(to: folder.appending(path: "\(name).ext"))
+            let sign =
+                ["x509", "-req", "-in", path("\(name).csr")] + ["-CA", authority, "-CAkey", path("ca.key"), "-CAcreateserial"]
+            try Self.openssl(sign + ["-days", "2", "-extfile", path("\(name).ext"), "-out", path("\(name).pem")])
+            if name == "here" {
+                try Self.openssl(sign + ["-days", "-1", "-extfile", path("here.ext"), "-out", expiredChain])
+            }
+        }
+    }
+
+    struct ToolError: Error { let arguments: [String] }
+
+    private static func openssl(_ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["openssl"] + arguments
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        if process.terminationStatus != 0 { throw ToolError(arguments: arguments) }
+    }
+}

@@ -1,0 +1,124 @@
+import EventLoop
+import Testing
+
+@testable import HTTPClient
+
+@Suite("A time-out")
+struct TimeoutTests {
+    @Test("ends an exchange whose answer never begins", .timeLimit(.minutes(1)))
+    func firstByte() async throws {
+        try await onLoop { loop in
+            let server = try ScriptedServer(io: loop.io)
+            defer { server.stop() }
+            let client = try HTTPClient(of: server, io: loop.io)
+            let answer = try await client.post(timeouts: ExchangeTimeouts(connect: .seconds(30), firstByte: .milliseconds(80)))
+            #expect(answer.ending == .failed(.firstByteTimedOut, isAfterHead: false))
+            #expect(await until(loop.io) { server.peers.first?.isLeft == true })
+        }
+    }
+
+    @Test("ends an exchange whose request is not taken", .timeLimit(.minutes(1)))
+    func deafServer() async throws {
+        try await onLoop { loop in
+            let server = try ScriptedServer(io: loop.io)
+            defer { server.stop() }
+            server.onAccept = { $0.isDeaf = true }
+            let client = try HTTPClient(of: server, io: loop.io)
+            let body = String(repeating: "x", count: 16 << 20)
+            let timeouts = ExchangeTimeouts(connect: .seconds(30), firstByte: .milliseconds(100))
+            let answer = try await client.post(body, timeouts: timeouts)
+            #expect(answer.ending == .failed(.firstByteTimedOut, isAfterHead: false))
+        }
+    }
+
+    @Test("ends an answer that falls silent, before and after its head", .timeLimit(.minutes(1)), arguments: [true, false])
+    func silence(afterHead: Bool) async throws {
+        try await onLoop { loop in
+            let server = try ScriptedServer(io: loop.io) { $0.send(afterHead ? Answers.chunkedHead : "HTTP/1.1 2") }
+            defer { server.stop() }
+            let client = try HTTPClient(of: server, io: loop.io)
+            let answer = try await client.post(timeouts: ExchangeTimeouts(connect: .seconds(30), silence: .milliseconds(80)))
+            #expect(answer.ending == .failed(.silenceTimedOut, isAfterHead: afterHead))
+            #expect(await until(loop.io) { server.peers.first?.isLeft == true })
+        }
+    }
+
+    @Test("for silence is put off by every read", .timeLimit(.minutes(1)))
+    func trickle() async throws {
+        try await onLoop { loop in
+            let io = loop.io
+            let server = try ScriptedServer(io: io) { peer in
+                peer.send(Answers.chunkedHead)
+                var left = 10
+                func next() {
+                    left -= 1
+                    if left == 0 { return peer.send(Answers.lastChunk) }
+                    peer.sendChunk("x")
+                    io.schedule(LoopTimer(next), after: .milliseconds(150))
+                }
+                next()
+            }
+            defer { server.stop() }
+            let client = try HTTPClient(of: server, io: io)
+            let answer = try await client.post(timeouts: ExchangeTimeouts(connect: .seconds(30), silence: .seconds(1)))
+            #expect(answer.ending == .completed)
+            #expect(answer.text.utf8.count == 9)
+        }
+    }
+
+    @Test("for the whole exchange ends one that keeps talking", .timeLimit(.minutes(1)))
+    func total() async throws {
+        try await onLoop { loop in
+            let io = loop.io
+            let server = try ScriptedServer(io: io) { peer in
+                peer.send(Answers.chunkedHead)
+                func next() {
+                    if peer.isClosed { return }
+                    peer.sendChunk("x")
+                    io.schedule(LoopTimer(next), after: .milliseconds(20))
+                }
+                next()
+            }
+            defer { server.stop() }
+            let client = try HTTPClient(of: server, io: io)
+            let answer = try await client.post(timeouts: ExchangeTimeouts(connect: .seconds(30), total: .seconds(1)))
+            #expect(answer.ending == .failed(.totalTimedOut, isAfterHead: true))
+            #expect(await until(io) { server.peers.first?.isLeft == true })
+        }
+    }
+
+    @Test("for connecting covers a server that does not accept, and waiting in line behind it", .timeLimit(.minutes(1)))
+    func connect() async throws {
+        try await onLoop { loop in
+            let listener = try FullListener(io: loop.io)
+            defer { listener.close() }
+            var configuration = ClientConfiguration()
+            configuration.maxConnecting = 2
+            let client = try HTTPClient(origin: listener.origin, configuration: configuration, io: loop.io)
+            let answers = (0..<5).map { _ in Recorder() }
+            for answer in answers {
+                _ = try client.post(timeouts: ExchangeTimeouts(connect: .milliseconds(150)), to: answer)
+            }
+            for answer in answers { #expect(await answer.ended() == .failed(.connectTimedOut, isAfterHead: false)) }
+            #expect(await until(loop.io) { client.connector.activeCount == 0 })
+            #expect(client.connector.waitingCount == 0)
+            #expect(client.connector.watchedCount == 0)
+        }
+    }
+}
+
+/// A listener whose queue of connections is full: further ones are neither accepted nor refused.
+final class FullListener {
+    let origin: Origin
+    private let descriptor: Int32
+    private var fillers: [Int32] = []
+
+    init(io: LoopIO) throws {
+        descriptor = try Socket.listen(host: "127.0.0.1", port: 0, backlog: 0)
+        let port = Socket.localPort(of: descriptor)
+        origin = try Origin(baseURL: "http://127.0.0.1:\(port)")
+        for _ in 0..<4 { fillers.append(try Socket.connect(ipv4: "127.0.0.1", port: port)) }
+    }
+
+    func close() { for descriptor in fillers + [descriptor] { Socket.close(descriptor) } }
+}

@@ -1,0 +1,246 @@
+import PlaygroundCore
+import Postgres
+import TestSupport
+import Testing
+
+@Suite
+struct PostgresClientTests {
+    @Test("pipelined calls get their own answers")
+    func order() async throws {
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            try await withThrowingTaskGroup { group in
+                for number in 0..<500 {
+                    group.addTask {
+                        let answer = try await database.execute(.echo, [.int(number)])
+                        #expect(try answer.int(0, 0) == Int64(number))
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("a call that fails affects none of those in flight beside it")
+    func isolation() async throws {
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            try await withThrowingTaskGroup { group in
+                for number in 0..<300 {
+                    group.addTask {
+                        if number % 3 > 0 {
+                            let answer = try await database.execute(.divide, [.int(1)])
+                            #expect(try answer.int(0, 0) == 1)
+                        } else {
+                            let failure = try await database.timed(.divide, [.int(0)])
+                            #expect(failure.error?.state == SQLState(rawValue: "22012"))
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("every call of a statement that cannot be prepared hears why, and others go on")
+    func unpreparable() async throws {
+        let bad = PostgresStatement("bad", "select * from nowhere")
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            try await withThrowingTaskGroup { group in
+                for number in 0..<20 {
+                    group.addTask {
+                        let failure = try await database.timed(bad)
+                        #expect(failure.error?.state == .undefinedTable)
+                        let answer = try await database.execute(.echo, [.int(number)])
+                        #expect(try answer.int(0, 0) == Int64(number))
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("a statement that could not be prepared is prepared again when it is next needed")
+    func preparedLater() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        try await withDatabase(conninfo) { database in
+            let failure = try await database.timed(.count)
+            #expect(failure.error?.state == .undefinedTable)
+            try server.run("create table item (id bigint primary key)", in: conninfo)
+            #expect(try await database.execute(.count).int(0, 0) == 0)
+        }
+    }
+
+    @Test("a transaction takes effect as a whole or not at all")
+    func atomicity() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        try server.run("create table item (id bigint primary key)", in: conninfo)
+        try await withDatabase(conninfo) { database in
+            let results = try await database.transaction([(.insert, [.int(1)]), (.insert, [.int(2)]), (.count, [])])
+            #expect(results.count == 3)
+            #expect(results[0].affected == 1)
+            #expect(try results[2].int(0, 0) == 2)
+            let failure = try await database.timed([(.insert, [.int(3)]), (.insert, [.int(1)])])
+            #expect(failure.error?.state == .uniqueViolation)
+            #expect(failure.error?.constraint == "item_pkey")
+            #expect(try await database.execute(.count).int(0, 0) == 2)
+        }
+    }
+
+    @Test("a refusal at commit fails the call, and the connection goes on")
+    func deferredConstraint() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        try server.run("create table item (id bigint unique deferrable initially deferred)", in: conninfo)
+        try await withDatabase(conninfo) { database in
+            let backend = try await database.backend()
+            let failure = try await database.timed([(.insert, [.int(1)]), (.insert, [.int(1)])])
+            #expect(failure.error?.state == .uniqueViolation)
+            #expect(try await database.execute(.count).int(0, 0) == 0)
+            #expect(try await database.backend() == backend)
+        }
+    }
+
+    @Test("a setting made for a transaction does not outlive it")
+    func localSettings() async throws {
+        let set = PostgresStatement("set", "select set_config('app.user', $1, true)")
+        let get = PostgresStatement("get", "select current_setting('app.user', true)", .read)
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            let inside = try await database.transaction([(set, [.text("ann")]), (get, [])])
+            #expect(try inside[1].string(0, 0) == "ann")
+            let outside = try await database.execute(get)
+            #expect(try outside.string(0, 0) == "")
+        }
+    }
+
+    @Test("a call past its deadline throws at once, and what comes for it later goes to nobody")
+    func deadline() async throws {
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            let backend = try await database.backend()
+            let late = try await database.timed(.sleep, [.double(0.6)], deadline: .milliseconds(100))
+            #expect(late.error == .timedOut)
+            #expect(late.duration < .milliseconds(400))
+            #expect(try await database.execute(.echo, [.int(7)]).int(0, 0) == 7)
+            #expect(try await database.backend() == backend)
+        }
+    }
+
+    @Test("slow calls hold up no hot ones")
+    func lanes() async throws {
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            async let slow = database.timed(.sleep, [.double(1)], lane: .slow)
+            _ = try await database.backend()
+            let hot = try await database.timed(.echo, [.int(1)])
+            #expect(hot.duration < .milliseconds(500))
+            let finished = try await slow
+            #expect(finished.error == nil)
+            #expect(finished.duration >= .seconds(1))
+        }
+    }
+
+    @Test("a full queue refuses at once")
+    func overloaded() async throws {
+        try await withDatabase(PostgresServer.shared().freshDatabase()) {
+            $0.lanes.slowWaiting = 1
+        } _: { database in
+            _ = try await database.execute(.echo, [.int(1)], lane: .slow)
+            let failures = try await withThrowingTaskGroup { group in
+                for _ in 0..<3 {
+                    group.addTask { try await database.timed(.sleep, [.double(0.3)], lane: .slow) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }.filter { $0.error != nil }
+            }
+            #expect(failures.map(\.error) == [.overloaded])
+            #expect(failures.allSatisfy { $0.duration < .milliseconds(250) })
+        }
+    }
+
+    @Test("the victim of a deadlock is run again")
+    func deadlock() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        try server.run("create table item (id bigint primary key, changes int default 0)", in: conninfo)
+        try server.run("insert into item values (1), (2)", in: conninfo)
+        let change = PostgresStatement("change", "update item set changes = changes + 1 where id = $1")
+        try await withDatabase(conninfo) {
+            $0.lanes.slowConnections = 2
+        } _: { database in
+            try await withThrowingTaskGroup { group in
+                for order in [[1, 2], [2, 1]] {
+                    group.addTask {
+                        _ = try await database.transaction(
+                            [(change, [.int(order[0])]), (.sleep, [.double(0.3)]), (change, [.int(order[1])])], lane: .slow)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        #expect(try server.run("select changes from item order by id", in: conninfo) == [["2"], ["2"]])
+    }
+
+    @Test("text with U+0000 is refused, not cut short")
+    func zero() async throws {
+        let text = PostgresStatement("text", "select $1::text", .read)
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            for value in [PostgresValue.text("a\0b"), .textArray(["a\0b"])] {
+                let failure = try await database.timed(text, [value])
+                #expect(failure.error == .invalidValue("text with U+0000"))
+                #expect(failure.error?.serviceError.code == .invalidRequest)
+            }
+        }
+    }
+
+    @Test("more bytes than the socket takes are sent and read back while the server answers")
+    func largeValues() async throws {
+        let text = PostgresStatement("text", "select $1::text", .read)
+        let value = String(repeating: "0123456789abcdef", count: 1 << 18)
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<3 {
+                    group.addTask {
+                        let answer = try await database.execute(text, [.text(value)], deadline: .seconds(30))
+                        #expect(try answer.string(0, 0) == value)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("two statements of one name stop the program")
+    func sameName() async throws {
+        await #expect(processExitsWith: .failure) {
+            try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+                _ = try await database.execute(.echo, [.int(1)])
+                _ = try await database.execute(PostgresStatement("echo", "select 2"))
+            }
+        }
+    }
+
+    @Test("a connection is replaced when its lifetime is over, and no call notices")
+    func lifetime() async throws {
+        try await withDatabase(PostgresServer.shared().freshDatabase()) {
+            $0.lifetime = .milliseconds(300)
+        } _: { database in
+            let first = try await database.backend()
+            let end = ContinuousClock.now + .seconds(5)
+            while try await database.backend() == first, ContinuousClock.now < end {}
+            #expect(try await database.backend() != first)
+        }
+    }
+
+    @Test("after a table has changed, statements that were prepared before work again")
+    func changedTable() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        let all = PostgresStatement("all", "select * from item", .read)
+        try server.run("create table item (id bigint); insert into item values (1)", in: conninfo)
+        try await withDatabase(conninfo) { database in
+            _ = try await database.execute(all)
+            try server.run("alter table item add column name text", in: conninfo)
+            let end = ContinuousClock.now + .seconds(5)
+            while try await database.timed(all).error != nil, ContinuousClock.now < end {}
+            #expect(try await database.execute(all).columns == 2)
+        }
+    }
+}

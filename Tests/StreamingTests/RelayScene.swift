@@ -1,0 +1,91 @@
+import EventLoop
+import PlaygroundCore
+
+@testable import Streaming
+
+/// A relay between a scripted upstream and a recording client, on a loop of its own.
+enum RelayScene {
+    /// What came of a relay that ran on a loop of its own.
+    struct Observation: Sendable {
+        var outcome: CompletionOutcome?
+        var collected: String?
+        var thrown: ServiceError?
+        var writes: [RecordingSink.Write] = []
+        var calls: [String] = []
+        var progress: Usage?
+        var stillOpen = 0
+        var outputIsEmpty = true
+        var sinkHasSource = false
+
+        var text: String { writes.map(\.text).joined() }
+        var texts: [String] { writes.map(\.text) }
+    }
+
+    struct Scene {
+        let io: LoopIO
+        let upstream: ScriptedUpstream
+        let sink: RecordingSink
+        let registry: RelayRegistry
+    }
+
+    static let ids = (
+        completion: CompletionID(UUIDBytes(high: 1, low: 2)), session: SessionID(UUIDBytes(high: 3, low: 4))
+    )
+
+    static let request = UpstreamRequest(
+        model: "m", prompt: "Once", parameters: CompletionParameters(), maxTokens: 100, user: "u", promptEstimate: 7)
+
+    /// Runs one completion to its end, the upstream and the client doing what `script` sets up.
+    static func observe(
+        timing: RelayTiming = RelayTiming(), collecting: Bool = false, lingerFor: Duration = .zero,
+        _ script: @escaping @Sendable (Scene) -> Void
+    ) async throws -> Observation {
+        let loop = EventLoop(name: "test")
+        loop.start()
+        defer { loop.stop() }
+        return try await loop.run { loop in
+            let io = loop.io
+            let transport = ScriptedUpstream(io: io)
+            let upstream = CompletionUpstream(transport: transport, timing: timing, io: io)
+            let sink = RecordingSink(io: io)
+            script(Scene(io: io, upstream: transport, sink: sink, registry: upstream.openRelays))
+            let relay = CompletionRelay(
+                id: ids.completion, sessionID: ids.session, request: request, upstream: upstream, requestedAt: io.now
+            ) { Array(#"{"code":"\#($0.code.rawValue)"}"#.utf8) }
+            var seen = Observation()
+            do throws(ServiceError) {
+                if collecting {
+                    let result = try await relay.collect(watching: sink)
+                    seen.outcome = result.outcome
+                    seen.collected = String(decoding: result.escapedText, as: UTF8.self)
+                } else {
+                    seen.outcome = try await relay.relay(into: sink)
+                }
+            } catch {
+                seen.thrown = error
+            }
+            if lingerFor > .zero { await wait(lingerFor, io) }
+            seen.writes = sink.writes
+            seen.calls = transport.exchange.calls
+            seen.progress = relay.progress
+            seen.stillOpen = upstream.openRelays.count
+            seen.outputIsEmpty = io.output.pointee.isEmpty
+            seen.sinkHasSource = sink.source != nil
+            return seen
+        }
+    }
+
+    static func wait(_ duration: Duration, _ io: LoopIO) async {
+        var timer: LoopTimer?
+        await withUnsafeContinuation { continuation in
+            let new = LoopTimer { continuation.resume() }
+            timer = new
+            io.schedule(new, after: duration)
+        }
+        _ = timer
+    }
+
+    static func usage(_ prompt: Int, _ completion: Int, _ source: UsageSource) -> Usage {
+        Usage(promptTokens: prompt, completionTokens: completion, source: source, maxTokensApplied: 100)
+    }
+}
