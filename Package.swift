@@ -62,6 +62,8 @@ let package = Package(
         .target(
             name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "PlaygroundCore", "StrictJSON"],
             swiftSettings: strict),
+        .target(
+            name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", logging], swiftSettings: strict),
 
         // Level 4: the server, its commands and its wiring.
 
@@ -85,7 +87,7 @@ let package = Package(
         // The whole system as processes of its own; the executables are named so that they are built first.
     ]
         + [
-            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Streaming",
+            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Streaming", "RateLimit",
         ].map { module in
             let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
             return .testTarget(

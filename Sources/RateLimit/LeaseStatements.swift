@@ -1,0 +1,48 @@
+import Postgres
+
+/// The SQL of leases and of what dead processes leave behind.
+enum LeaseStatements {
+    /// $1 process.
+    static let renew = PostgresStatement(
+        "limits_renew",
+        """
+        insert into processes as p (id, expires_at, unbroken_since) values ($1::uuid, now() + interval '30 seconds', now())
+        on conflict (id) do update set
+            unbroken_since = case when p.expires_at < now() then now() else p.unbroken_since end,
+            expires_at = excluded.expires_at
+        """)
+
+    /// $1 process.
+    static let release = PostgresStatement("limits_release", "delete from processes where id = $1::uuid")
+
+    /// Completions of dead processes, if the asking process may call others dead. One that was admitted just now is left alone:
+    /// its process may be about to take its first lease.
+    ///
+    /// $1 process.
+    static let orphans = PostgresStatement(
+        "limits_orphans",
+        """
+        select r.completion_id, r.prompt_tokens, r.completion_tokens
+        from reservations r left join processes p on p.id = r.process_id
+        where r.process_id is not null
+            and (p.id is null or p.expires_at < now())
+            and r.created_at < now() - interval '30 seconds'
+            and exists (
+                select from processes
+                where id = $1::uuid and expires_at > now() and unbroken_since <= now() - interval '30 seconds')
+        limit 500
+        """,
+        .read)
+
+    /// Removes voids that no admission can come after any more, and dead processes that have left nothing.
+    static let tidy = PostgresStatement(
+        "limits_tidy",
+        """
+        with voids as (
+            delete from reservations where process_id is null and created_at < now() - interval '10 minutes'
+        )
+        delete from processes p
+        where p.expires_at < now() - interval '10 minutes'
+            and not exists (select from reservations where process_id = p.id)
+        """)
+}

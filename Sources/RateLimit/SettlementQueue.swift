@@ -1,0 +1,80 @@
+import PlaygroundCore
+
+/// What still has to reach the database: settlements and voids, each once, oldest first. Pure.
+struct SettlementQueue {
+    /// What one completion still needs.
+    struct Entry {
+        let completionID: CompletionID
+        let work: Work
+        /// How often the database has taken it without knowing the completion.
+        var attempts = 0
+
+        enum Work {
+            case settle(Settlement)
+            /// An admission of this user that was sent and never answered.
+            case void(UserID)
+        }
+
+        var isVoid: Bool { if case .void = work { true } else { false } }
+    }
+
+    /// Entries in one statement.
+    static let batchSize = 500
+    /// An entry whose completion the database does not know is tried again, because another process may be settling it at this
+    /// very moment; after so many attempts it is given up.
+    static let highestAttempts = 4
+
+    private var waiting: [Entry] = []
+    /// Queued or being written.
+    private var known: Set<CompletionID> = []
+    private var limit = Self.batchSize
+
+    var isEmpty: Bool { known.isEmpty }
+    var count: Int { known.count }
+
+    /// Queues an entry, unless the completion has one already.
+    mutating func add(_ work: Entry.Work, for completionID: CompletionID) {
+        guard known.insert(completionID).inserted else { return }
+        waiting.append(Entry(completionID: completionID, work: work))
+    }
+
+    /// The next entries to write; they stay known until ``finished(_:acknowledged:)`` or ``failed(_:isPoison:)``.
+    mutating func take() -> [Entry] {
+        let batch = Array(waiting.prefix(limit))
+        waiting.removeFirst(batch.count)
+        return batch
+    }
+
+    /// The database has taken the batch.
+    /// - Returns: the completions that it does not know after several attempts, and that are given up.
+    mutating func finished(_ batch: [Entry], acknowledged: Set<CompletionID>) -> [CompletionID] {
+        limit = min(Self.batchSize, limit * 2)
+        var abandoned: [CompletionID] = []
+        for var entry in batch {
+            entry.attempts += 1
+            if entry.isVoid || acknowledged.contains(entry.completionID) {
+                known.remove(entry.completionID)
+            } else if entry.attempts >= Self.highestAttempts {
+                known.remove(entry.completionID)
+                abandoned.append(entry.completionID)
+            } else {
+                waiting.append(entry)
+            }
+        }
+        return abandoned
+    }
+
+    /// The database has not taken the batch, or has not said so: it will be written again.
+    /// - Parameter isPoison: the statement itself was refused, so that repeating it as it is cannot help. Halves are tried, and an
+    ///   entry that is refused alone is given up, or it would hold up all the others for good.
+    /// - Returns: the completion that is given up.
+    mutating func failed(_ batch: [Entry], isPoison: Bool) -> CompletionID? {
+        if isPoison, batch.count == 1, let entry = batch.first {
+            known.remove(entry.completionID)
+            return entry.completionID
+        }
+        if isPoison { limit = max(1, batch.count / 2) }
+        waiting.insert(contentsOf: batch, at: 0)
+        return nil
+    }
+}

@@ -1,0 +1,111 @@
+import EventLoop
+import Logging
+import PlaygroundCore
+import Postgres
+
+/// Drives a ``SettlementQueue``: one statement at a time, each with all that has gathered while the one before was on its way, so
+/// that a settlement never waits for a timer and a crowd of them costs few statements. What the database has not taken is written
+/// again until it has.
+final class SettlementWriter {
+    private static let deadline = Duration.seconds(5)
+    private let database: PostgresClient
+    private let io: LoopIO
+    private let logger: Logger
+    private var queue = SettlementQueue()
+    private var backoff = Backoff()
+    private var idle: UnsafeContinuation<Void, Never>?
+    private var isClosed = false
+
+    init(database: PostgresClient, io: LoopIO, logger: Logger) {
+        self.database = database
+        self.io = io
+        self.logger = logger
+    }
+
+    /// Entries that the database has not taken yet.
+    var count: Int { queue.count }
+
+    func add(_ work: SettlementQueue.Entry.Work, for completionID: CompletionID) {
+        queue.add(work, for: completionID)
+        wake()
+    }
+
+    /// Writes until closed.
+    func run() async {
+        while !isClosed {
+            if queue.isEmpty {
+                await withUnsafeContinuation { idle = $0 }
+            } else if !(await write()) {
+                let delay = backoff.delay(random: .random(in: 0..<1))
+                backoff.failed()
+                await io.pause(delay)
+            }
+        }
+    }
+
+    /// Waits until everything is written, at most until `deadline` (monotonic milliseconds of the loop).
+    func drain(until deadline: Int64) async {
+        while !queue.isEmpty, io.now < deadline { await io.pause(.milliseconds(20)) }
+    }
+
+    /// Ends ``run()``.
+    func close() {
+        isClosed = true
+        wake()
+    }
+
+    private func wake() {
+        let waiter = idle
+        idle = nil
+        waiter?.resume()
+    }
+
+    /// Writes one batch; whether the database has taken it and knew all of it.
+    private func write() async -> Bool {
+        let batch = queue.take()
+        do throws(PostgresError) {
+            try await forbid(batch)
+            let acknowledged = try await settle(batch)
+            let before = queue.count
+            for completionID in queue.finished(batch, acknowledged: acknowledged) {
+                logger.error("settlement given up: no such completion", metadata: ["completion_id": "\(completionID)"])
+            }
+            // An entry that is tried again waits like one after a failure: its completion is being settled elsewhere.
+            guard before - queue.count == batch.count else { return false }
+            backoff.succeeded()
+            return true
+        } catch {
+            let isPoison = error.state.map { !$0.meansUnavailable } ?? false
+            let level: Logger.Level = isPoison ? .error : .warning
+            logger.log(level: level, "settlements not written", metadata: ["count": "\(batch.count)", "error": "\(error)"])
+            if let completionID = queue.failed(batch, isPoison: isPoison) {
+                logger.error("settlement given up: refused", metadata: ["completion_id": "\(completionID)"])
+            }
+            return false
+        }
+    }
+
+    private func forbid(_ batch: [SettlementQueue.Entry]) async throws(PostgresError) {
+        var completions: [UUIDBytes] = []
+        var users: [UUIDBytes] = []
+        for entry in batch {
+            guard case .void(let userID) = entry.work else { continue }
+            completions.append(entry.completionID.uuid)
+            users.append(userID.uuid)
+        }
+        if completions.isEmpty { return }
+        _ = try await database.execute(
+            LimitStatements.void, [.uuidArray(completions), .uuidArray(users)], deadline: Self.deadline)
+    }
+
+    private func settle(_ batch: [SettlementQueue.Entry]) async throws(PostgresError) -> Set<CompletionID> {
+        var columns = SettlementColumns()
+        for entry in batch {
+            switch entry.work {
+            case .settle(let settlement): columns.append(settlement)
+            case .void: columns.appendVoid(of: entry.completionID)
+            }
+        }
+        return try await columns.write(to: database, deadline: Self.deadline)
+    }
+}

@@ -1,0 +1,165 @@
+import EventLoop
+import Foundation
+import Logging
+import PlaygroundCore
+import Postgres
+import TestSupport
+import Testing
+
+@testable import RateLimit
+
+/// The suites that need PostgreSQL, one test after the other: each has several processes with connections of their own.
+@Suite("Limits in PostgreSQL", .serialized)
+enum DatabaseTests {}
+
+/// A database with the schema and a few users.
+struct LimitsDatabase: Sendable {
+    let server: PostgresServer
+    let conninfo: String
+
+    init(server: PostgresServer? = nil) throws {
+        self.server = try server ?? .shared()
+        conninfo = try self.server.freshDatabase()
+        try self.server.run(Self.schema(), in: conninfo)
+    }
+
+    /// All migrations in their order.
+    static func schema() throws -> String {
+        let directory = URL(filePath: #filePath).appending(path: "../../../Migrations").standardized
+        let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.hasSuffix(".sql") }.sorted()
+        return try files.map { try String(contentsOf: directory.appending(path: $0), encoding: .utf8) }.joined(separator: "\n")
+    }
+
+    func makeUser() throws -> UserID {
+        let user = UserID(randomUUID())
+        try run("insert into users (id, email) values ('\(user)', '\(user)@example.com')")
+        return user
+    }
+
+    /// A session that is live unless told otherwise.
+    func makeSession(of user: UserID, revoked: Bool = false) throws -> SessionID {
+        let session = SessionID(randomUUID())
+        try run(
+            """
+            insert into sessions (id, user_id, key_id, token_hash, revoked_at)
+            values ('\(session)', '\(user)', 'k', decode(repeat('00', 32), 'hex'), \(revoked ? "now()" : "null"))
+            """)
+        return session
+    }
+
+    /// Puts the user's row into the future: time stands still for it, and levels can be told to the unit.
+    func freeze(_ user: UserID) throws {
+        try run("update buckets set at = now() + interval '1 day' where user_id = '\(user)'")
+    }
+
+    @discardableResult
+    func run(_ sql: String) throws -> [[String?]] { try server.run(sql, in: conninfo) }
+
+    /// The single value that a query gives.
+    func value(_ sql: String) throws -> String? { try run(sql).first?.first ?? nil }
+
+    func inFlight(_ user: UserID) throws -> Int? {
+        try value("select in_flight from buckets where user_id = '\(user)'").flatMap { Int($0) }
+    }
+
+    /// Tokens in the user's bucket as last written.
+    func tokens(_ user: UserID) throws -> Double? {
+        try value("select token_units / 60000000.0 from buckets where user_id = '\(user)'").flatMap { Double($0) }
+    }
+
+    /// Requests in the user's bucket as last written.
+    func requests(_ user: UserID) throws -> Double? {
+        try value("select request_units / 60000000.0 from buckets where user_id = '\(user)'").flatMap { Double($0) }
+    }
+
+    func reservations() throws -> Int? { try value("select count(*) from reservations").flatMap { Int($0) } }
+    func bills() throws -> Int? { try value("select count(*) from usage").flatMap { Int($0) } }
+}
+
+/// One process of several: a loop of its own with its own connections.
+final class Replica: Sendable {
+    let loop: EventLoop
+    let process = ProcessID(randomUUID())
+    private let limiter: LoopBound<RateLimiter>
+    private let lease: LoopBound<ProcessLease>
+    private let client: LoopBound<PostgresClient>
+
+    init(_ database: LimitsDatabase, plan: Plan = Plan(), deadline: Duration = .seconds(5)) async throws {
+        let loop = EventLoop(name: "replica")
+        loop.start()
+        self.loop = loop
+        let process = process
+        var configuration = try PostgresConfiguration(database.conninfo)
+        // Many tests share one server.
+        configuration.lanes.slowConnections = 1
+        (limiter, lease, client) = try await loop.run { [configuration] loop in
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
+            let limiter = RateLimiter(
+                database: client, process: process, plan: plan, loop: loop, logger: logger, deadline: deadline)
+            let lease = ProcessLease(database: client, process: process, io: loop.io, logger: logger)
+            return (LoopBound(limiter, on: loop), LoopBound(lease, on: loop), LoopBound(client, on: loop))
+        }
+    }
+
+    deinit {
+        loop.spawn { [client] loop in
+            await client.value(on: loop).close()
+            loop.stop()
+        }
+    }
+
+    func onLimiter<Result: Sendable>(_ body: @escaping @Sendable (RateLimiter) async throws -> Result) async throws -> Result {
+        let limiter = limiter
+        return try await loop.run { loop in try await body(limiter.value(on: loop)) }
+    }
+
+    func onLease<Result: Sendable>(_ body: @escaping @Sendable (ProcessLease) async throws -> Result) async throws -> Result {
+        let lease = lease
+        return try await loop.run { loop in try await body(lease.value(on: loop)) }
+    }
+
+    func reserve(
+        _ user: UserID, cost: Int = 100, id: CompletionID = CompletionID(randomUUID()), session: SessionID? = nil
+    ) async throws -> Attempt {
+        let request = ReservationRequest(
+            completionID: id, userID: user, sessionID: session, promptTokens: cost / 2, maxTokens: cost - cost / 2, model: "m")
+        return Attempt(id: id, admission: try await onLimiter { try await $0.reserve(request) })
+    }
+
+    func settle(_ id: CompletionID, tokens: Int, outcome: SettlementOutcome = .done) async throws {
+        let usage = Usage(promptTokens: tokens, completionTokens: 0, source: .exact, maxTokensApplied: 1)
+        try await onLimiter {
+            $0.settle(Settlement(completionID: id, usage: usage, outcome: outcome, finishReason: "stop", model: nil))
+        }
+    }
+
+    /// Waits until nothing is left to write.
+    func settled(within limit: Duration = .seconds(15)) async throws -> Bool {
+        let io = try await loop.run { loop in LoopBound(loop.io, on: loop) }
+        return try await loop.run { [limiter] loop in
+            let limiter = limiter.value(on: loop)
+            return await io.value(on: loop).wait(until: { limiter.backlog == 0 }, deadline: limit)
+        }
+    }
+}
+
+/// A reservation's id and what became of it.
+struct Attempt: Sendable {
+    let id: CompletionID
+    let admission: Admission
+
+    var isAdmitted: Bool { if case .admitted = admission { true } else { false } }
+    var refusal: ServiceError? { if case .refused(let error, _) = admission { error } else { nil } }
+    var snapshot: BucketSnapshot? {
+        switch admission {
+        case .admitted(let snapshot): snapshot
+        case .refused(_, let snapshot): snapshot
+        }
+    }
+}
+
+func randomUUID() -> UUIDBytes {
+    let milliseconds = Int64(Date().timeIntervalSince1970 * 1000)
+    return .v7(milliseconds: milliseconds, random: (.random(in: 0...UInt64.max), .random(in: 0...UInt64.max)))
+}

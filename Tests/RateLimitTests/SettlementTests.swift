@@ -1,0 +1,242 @@
+import EventLoop
+import PlaygroundCore
+import Postgres
+import TestSupport
+import Testing
+
+@testable import RateLimit
+
+extension DatabaseTests {
+    @Suite("Settlements, against PostgreSQL")
+    struct SettlementTests {
+        @Test("give back what was not used, free the slot and write one bill")
+        func refund() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            let attempt = try await replica.reserve(user, cost: 1_000)
+            try database.freeze(user)
+            let usage = Usage(promptTokens: 10, completionTokens: 32, source: .counted, maxTokensApplied: 500)
+            try await replica.onLimiter {
+                $0.settle(
+                    Settlement(completionID: attempt.id, usage: usage, outcome: .clientGone, finishReason: nil, model: "m-1"))
+            }
+            #expect(try await replica.settled())
+            #expect(try database.tokens(user) == 90_000 - 42)
+            #expect(try database.requests(user) == 59)
+            #expect(try database.inFlight(user) == 0)
+            #expect(try database.reservations() == 0)
+            let bill = try database.run(
+                "select completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome, finish_reason, "
+                    + "finished_at >= started_at from usage")
+            #expect(bill == [["\(attempt.id)", "\(user)", "m-1", nil, "10", "32", "counted", "client_gone", nil, "t"]])
+        }
+
+        @Test("change nothing when they come a second time, from wherever")
+        func twice() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let (replica, other) = (try await Replica(database), try await Replica(database))
+            let attempt = try await replica.reserve(user, cost: 1_000)
+            try database.freeze(user)
+            for from in [replica, other, replica] {
+                try await from.settle(attempt.id, tokens: from === other ? 900 : 100)
+                #expect(try await from.settled())
+            }
+            #expect(try database.tokens(user) == 89_900)
+            #expect(try database.inFlight(user) == 0)
+            #expect(try database.value("select prompt_tokens from usage") == "100")
+        }
+
+        @Test("drive the bucket below zero where more was used than reserved")
+        func debt() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database, plan: Plan(tokensPerMinute: 6_000))
+            let attempt = try await replica.reserve(user, cost: 6_000)
+            try database.run("update buckets set token_units = 0")
+            try database.freeze(user)
+            try await replica.settle(attempt.id, tokens: 6_500)
+            #expect(try await replica.settled())
+            #expect(try database.tokens(user) == -500)
+            let refused = try await replica.reserve(user, cost: 100)
+            #expect(refused.refusal?.retryAfter == .seconds(6))
+            #expect(refused.snapshot?.remainingTokens == 0)
+        }
+
+        @Test("never fill a bucket above its capacity")
+        func capacity() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            let attempt = try await replica.reserve(user, cost: 1_000)
+            // As if the bucket had refilled while the completion ran.
+            try database.run("update buckets set token_units = 90000 * 60000000::bigint")
+            try await replica.settle(attempt.id, tokens: 0)
+            #expect(try await replica.settled())
+            #expect(try database.tokens(user) == 90_000)
+        }
+
+        @Test("of nonsense from an upstream are billed at a bound, and hold up nothing")
+        func nonsense() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            let attempt = try await replica.reserve(user)
+            let usage = Usage(promptTokens: .max, completionTokens: -5, source: .exact, maxTokensApplied: 1)
+            try await replica.onLimiter {
+                $0.settle(
+                    Settlement(completionID: attempt.id, usage: usage, outcome: .done, finishReason: "st\0op", model: "a\0b"))
+            }
+            #expect(try await replica.settled())
+            let bill = try database.run("select prompt_tokens, completion_tokens, finish_reason, model from usage")
+            #expect(bill == [["500000000", "0", "stop", "ab"]])
+            #expect(try database.inFlight(user) == 0)
+        }
+
+        @Test("of a completion that nobody knows are given up, and hold up nothing")
+        func unknown() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            let attempt = try await replica.reserve(user)
+            try await replica.settle(CompletionID(randomUUID()), tokens: 1)
+            try await replica.settle(attempt.id, tokens: 1)
+            #expect(try await replica.settled())
+            #expect(try database.bills() == 1)
+        }
+
+        @Test("survive the database: it is killed, started again, and gets all of them once")
+        func outage() async throws {
+            let server = try PostgresServer()
+            let database = try LimitsDatabase(server: server)
+            let user = try database.makeUser()
+            let replica = try await Replica(database, plan: Plan(concurrentStreams: 100))
+            var ids: [CompletionID] = []
+            for _ in 0..<20 { ids.append(try await replica.reserve(user).id) }
+            // The server runs without durability: what has to survive the kill is written out first.
+            try database.run("checkpoint")
+            try server.kill()
+            for id in ids { try await replica.settle(id, tokens: 10) }
+            #expect(try await replica.onLimiter { $0.backlog } == 20)
+            let clock = ContinuousClock()
+            let start = clock.now
+            await #expect(throws: ServiceError.self) { try await replica.reserve(user) }
+            #expect(clock.now - start < .seconds(6))
+            try server.start()
+            #expect(try await replica.settled(within: .seconds(30)))
+            #expect(try database.bills() == 20)
+            #expect(try database.inFlight(user) == 0)
+            #expect(try database.reservations() == 0)
+            try server.remove()
+        }
+
+        @Test("are all written when the process drains, and a drain does not wait for ever")
+        func drain() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database, plan: Plan(concurrentStreams: 100))
+            for _ in 0..<10 {
+                let attempt = try await replica.reserve(user)
+                try await replica.settle(attempt.id, tokens: 10)
+            }
+            try await replica.onLimiter { await $0.drain(.seconds(10)) }
+            #expect(try database.bills() == 10)
+
+            let stuck = try await Replica(database)
+            let attempt = try await stuck.reserve(user)
+            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            try holder.run("begin; lock table buckets in access exclusive mode")
+            try await stuck.settle(attempt.id, tokens: 10)
+            try await stuck.onLimiter { await $0.drain(.milliseconds(200)) }
+            try holder.run("rollback")
+        }
+    }
+
+    @Suite("An admission whose answer does not come")
+    struct LostAdmissionTests {
+        @Test("is a 503 within its deadline, and is undone although the database admits it later")
+        func blocked() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database, deadline: .seconds(1))
+            let first = try await replica.reserve(user)
+            try database.freeze(user)
+            let before = try #require(try database.tokens(user))
+            // The reservation waits for the user's row; nothing else is in the way.
+            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            try holder.run("begin; select from buckets for update")
+            let id = CompletionID(randomUUID())
+            let clock = ContinuousClock()
+            let start = clock.now
+            let error = await #expect(throws: ServiceError.self) { try await replica.reserve(user, id: id) }
+            #expect(error?.code == .databaseUnavailable)
+            #expect((.milliseconds(900) ... .milliseconds(1_500)).contains(clock.now - start))
+            try holder.run("commit")
+            #expect(try await replica.settled())
+            try await replica.settle(first.id, tokens: 100)
+            #expect(try await replica.settled())
+            #expect(try database.inFlight(user) == 0)
+            #expect(try database.tokens(user) == before)
+            #expect(try database.value("select count(*) from reservations where process_id is not null") == "0")
+        }
+
+        @Test("loses against its undoing, also when that overtakes it: it waits for a row and is forbidden meanwhile")
+        func overtaken() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let (replica, other) = (try await Replica(database), try await Replica(database))
+            #expect(try await replica.reserve(user).isAdmitted)
+            try database.freeze(user)
+            let before = try #require(try database.tokens(user))
+            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            try holder.run("begin; select from buckets for update")
+            let id = CompletionID(randomUUID())
+            async let late = replica.reserve(user, id: id)
+            let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+            let isBlocked = try await withLoop { loop in
+                await loop.io.wait(until: { (try? database.value(waiting)) == "1" }, deadline: .seconds(4))
+            }
+            #expect(isBlocked)
+            try await other.onLimiter { $0.void(id, of: user) }
+            #expect(try await other.settled())
+            try holder.run("commit")
+            #expect(try await late.refusal?.code == .completionIDConflict)
+            #expect(try database.inFlight(user) == 1)
+            #expect(try database.tokens(user) == before)
+        }
+
+        @Test("is undone where the database had admitted it already: slot, tokens and request come back, and nothing is billed")
+        func committed() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            #expect(try await replica.reserve(user).isAdmitted)
+            try database.freeze(user)
+            let attempt = try await replica.reserve(user, cost: 500)
+            #expect(try database.requests(user) == 58)
+            try await replica.onLimiter { $0.void(attempt.id, of: user) }
+            #expect(try await replica.settled())
+            #expect(try database.inFlight(user) == 1)
+            #expect(try database.tokens(user) == 89_900)
+            #expect(try database.requests(user) == 59)
+            #expect(try database.bills() == 0)
+        }
+
+        @Test("cannot be admitted after it was undone, and costs nothing when it tries")
+        func tombstone() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            let id = CompletionID(randomUUID())
+            try await replica.onLimiter { $0.void(id, of: user) }
+            #expect(try await replica.settled())
+            #expect(try await replica.reserve(user, id: id).refusal?.code == .completionIDConflict)
+            #expect(try database.inFlight(user) == 0)
+            // Once no statement can be that late any more, the mark goes.
+            try database.run("update reservations set created_at = now() - interval '11 minutes'")
+            try await replica.onLease { try await $0.tidy() }
+            #expect(try database.reservations() == 0)
+        }
+    }
+}
