@@ -60,6 +60,9 @@ let package = Package(
 
         // Level 3: features. They never see HTTP's server and never import each other.
         .target(
+            name: "Auth", dependencies: ["COpenSSL", "EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
+            swiftSettings: strict),
+        .target(
             name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "PlaygroundCore", "StrictJSON"],
             swiftSettings: strict),
         .target(
@@ -87,7 +90,7 @@ let package = Package(
         // The whole system as processes of its own; the executables are named so that they are built first.
     ]
         + [
-            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Streaming", "RateLimit",
+            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Streaming", "RateLimit",
         ].map { module in
             let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
             return .testTarget(

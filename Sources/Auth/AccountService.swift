@@ -1,0 +1,230 @@
+package import PlaygroundCore
+package import Postgres
+
+/// Accounts and their sessions, as one loop serves them: registering, logging in, refreshing, logging out.
+///
+/// Belongs to its loop. Nothing it answers tells whether an address is known: the same answers, after the same work.
+package final class AccountService {
+    private let database: PostgresClient
+    private let hasher: PasswordHasher
+    private let revoked: RevokedSessions
+    private let isRegistrationOpen: Bool
+    private let now: WallClock
+    private let accessTokens: AccessTokenCodec
+    private let refreshTokens: RefreshTokenCodec
+
+    /// - Parameters:
+    ///   - hasher: shared by all loops, as `revoked` is.
+    ///   - now: microseconds since 1970, for the ends of access tokens and for ids.
+    package init(
+        database: PostgresClient, keys: KeyRing, hasher: PasswordHasher, revoked: RevokedSessions, isRegistrationOpen: Bool,
+        now: @escaping WallClock
+    ) {
+        self.database = database
+        self.hasher = hasher
+        self.revoked = revoked
+        self.isRegistrationOpen = isRegistrationOpen
+        self.now = now
+        accessTokens = AccessTokenCodec(keys: keys)
+        refreshTokens = RefreshTokenCodec(keys: keys)
+    }
+
+    // MARK: Accounts
+
+    /// Makes an account, or does nothing where the address has one: who asks cannot tell which.
+    /// - Throws: `registration_closed`; `invalid_request` for `email` or `password`; `overloaded`; `database_unavailable`.
+    package func register(email: String, password: String) async throws(ServiceError) {
+        guard isRegistrationOpen else { throw ServiceError(.registrationClosed) }
+        _ = try await insertUser(email, password)
+    }
+
+    /// Makes an account whatever the registration mode: for the operator.
+    /// - Throws: as `register`, and `invalid_request` for an address that has an account.
+    package func createUser(email: String, password: String) async throws(ServiceError) -> User {
+        guard let user = try await insertUser(email, password) else {
+            throw ServiceError(fields: [FieldError("email", .invalidValue, "There is an account with this address")])
+        }
+        return user
+    }
+
+    /// Makes users that cannot log in, and a token for each that lives a day and that only a server which allows load tests takes.
+    package func createLoadUsers(_ count: Int) async throws(ServiceError) -> [String] {
+        var tokens: [String] = []
+        while tokens.count < count {
+            var batch: [UserID] = []
+            for _ in 0..<min(1_000, count - tokens.count) { batch.append(try newUserID()) }
+            _ = try await run(AccountStatements.insertLoadUsers, [.uuidArray(batch.map(\.uuid))], lane: .slow)
+            for user in batch { tokens.append(try issued(accessTokens.issueLoad(user: user, now: seconds))) }
+        }
+        return tokens
+    }
+
+    /// The caller's account.
+    /// - Throws: `session_revoked` where the account or the session is gone.
+    package func user(_ principal: Principal) async throws(ServiceError) -> User {
+        let result = try await run(AccountStatements.current, [.uuid(principal.userID.uuid), .uuid(principal.sessionID?.uuid)])
+        guard !result.isEmpty else { throw ServiceError(.sessionRevoked) }
+        return try reading { () throws(PostgresError) in try User(result) }
+    }
+
+    /// Nil where the address is taken. The password is hashed in either case.
+    private func insertUser(_ email: String, _ password: String) async throws(ServiceError) -> User? {
+        let email = try Credentials.checked(email: email, password: password)
+        let hash = try await hasher.hash(password)
+        let values: [PostgresValue] = [.uuid(try newUserID().uuid), .text(email.description), .text(hash)]
+        let result = try await run(AccountStatements.insert, values)
+        if result.isEmpty { return nil }
+        return try reading { () throws(PostgresError) in try User(result) }
+    }
+
+    // MARK: Sessions
+
+    /// Starts a session.
+    /// - Throws: `invalid_credentials`, after the same work for every cause; `overloaded`; `database_unavailable`.
+    package func login(email: String, password: String) async throws(ServiceError) -> IssuedSession {
+        let email = try EmailAddress(parsing: email)
+        let result = try await run(AccountStatements.credentials, [.text(email.description)])
+        let (user, stored) = try reading { () throws(PostgresError) in
+            result.isEmpty ? (nil, nil) : (try User(result), try result.stringIfPresent(0, 4))
+        }
+        let verification = try await hasher.verify(password, against: stored)
+        guard verification.isMatch, let user, let stored else { throw ServiceError(.invalidCredentials) }
+        let session = try await startSession(of: user)
+        if verification.needsRehash { await rehash(password, of: user.id, replacing: stored) }
+        return session
+    }
+
+    /// The next tokens of a session. The same token may come again, from any replica, and gets the same successor until that
+    /// one is used; a copy that comes later ends the session.
+    /// - Throws: `token_invalid`; `session_revoked` (log in); `database_unavailable`, which is safe to retry.
+    package func refresh(_ token: String) async throws(ServiceError) -> IssuedSession {
+        guard let presented = refreshTokens.read(token) else { throw ServiceError(.tokenInvalid) }
+        let next = try refreshTokens.issued(presented.successor, keyID: refreshTokens.signingKeyID)
+        let result: PostgresResult
+        do {
+            result = try await run(
+                SessionStatements.refresh,
+                [
+                    .uuid(presented.session.uuid), .int(presented.counter), .bytes(presented.hash), .bool(presented.isAuthentic),
+                    .bytes(next.hash), .text(next.keyID),
+                ])
+        } catch {
+            var error = error
+            error.retryable = true
+            throw error
+        }
+        // A session that is not there was deleted with its user, or long ago.
+        guard !result.isEmpty else { throw ServiceError(presented.isAuthentic ? .sessionRevoked : .tokenInvalid) }
+        let row = try reading { () throws(PostgresError) in
+            (user: try User(result), verdict: try result.string(0, 4), keyID: try result.string(0, 5), end: try result.int(0, 6))
+        }
+        switch row.verdict {
+        case "rotate", "replay":
+            // The answer that was lost may derive from a key that this replica does not sign with.
+            guard let successor = refreshTokens.issue(presented.successor, keyID: row.keyID) else {
+                throw ServiceError(.tokenInvalid, cause: "the successor's key is in SESSION_KEYS no more")
+            }
+            return try session(presented.session, of: row.user, successor, ends: row.end)
+        case "reuse":
+            revoked.insert(presented.session, age: 0, now: seconds)
+            throw ServiceError(.sessionRevoked, cause: "a refresh token was used again after its successor")
+        case "revoked", "expired": throw ServiceError(.sessionRevoked)
+        default: throw ServiceError(.tokenInvalid)
+        }
+    }
+
+    /// Ends the session that an access token (expired or not) or a refresh token (of any generation) belongs to, on every replica.
+    /// Any other text ends nothing, and that is no error.
+    package func logout(_ token: String) async throws(ServiceError) {
+        let statement: PostgresStatement
+        let values: [PostgresValue]
+        if let presented = refreshTokens.read(token) {
+            statement = SessionStatements.revokeByRefreshToken
+            values = [.uuid(presented.session.uuid), .bytes(presented.hash), .bool(presented.isAuthentic)]
+        } else if let session = try? accessTokens.verifyIgnoringExpiry(token).sessionID {
+            statement = SessionStatements.revoke
+            values = [.uuid(session.uuid)]
+        } else {
+            return
+        }
+        let result = try await run(statement, values)
+        guard !result.isEmpty else { return }
+        let session = try reading { () throws(PostgresError) in SessionID(try result.uuid(0, 0)) }
+        revoked.insert(session, age: 0, now: seconds)
+    }
+
+    /// Removes sessions that ended long ago, a thousand at most; how many. For a task that comes by now and then.
+    @discardableResult
+    package func purgeSessions() async throws(ServiceError) -> Int {
+        try await run(SessionStatements.purge, [.int(1_000)], lane: .slow).affected
+    }
+
+    /// A session of a user who has shown who they are.
+    func startSession(of user: User) async throws(ServiceError) -> IssuedSession {
+        let generation = RefreshGeneration(
+            session: SessionID(try SecureRandom.uuid()), counter: 0, nonce: try SecureRandom.uuid())
+        let token = try refreshTokens.issued(generation, keyID: refreshTokens.signingKeyID)
+        let values: [PostgresValue] = [
+            .uuid(generation.session.uuid), .uuid(user.id.uuid), .text(token.keyID), .bytes(token.hash),
+        ]
+        let result = try await run(SessionStatements.insert, values)
+        guard !result.isEmpty else { throw ServiceError(.invalidCredentials) }
+        let end = try reading { () throws(PostgresError) in try result.int(0, 0) }
+        return try session(generation.session, of: user, token, ends: end)
+    }
+
+    private func session(
+        _ id: SessionID, of user: User, _ refreshToken: RefreshToken, ends: Int64
+    ) throws(ServiceError) -> IssuedSession {
+        IssuedSession(
+            accessToken: try issued(accessTokens.issue(user: user.id, session: id, now: seconds)),
+            expiresIn: AccessTokenCodec.lifetime, refreshToken: refreshToken.text, refreshExpiresIn: ends, user: user)
+    }
+
+    /// A log-in does not fail for want of a newer hash: the next one tries again.
+    private func rehash(_ password: String, of user: UserID, replacing stored: String) async {
+        guard let hash = try? await hasher.hash(password) else { return }
+        _ = try? await run(AccountStatements.rehash, [.uuid(user.uuid), .text(hash), .text(stored)])
+    }
+
+    // MARK: Small parts
+
+    private var seconds: Int64 { now() / 1_000_000 }
+
+    private func newUserID() throws(ServiceError) -> UserID {
+        let random = try SecureRandom.uuid()
+        return .v7(milliseconds: now() / 1_000, random: (random.high, random.low))
+    }
+
+    private func issued(_ token: String?) throws(ServiceError) -> String {
+        guard let token else { throw ServiceError(.internalError, cause: "HMAC failed") }
+        return token
+    }
+
+    private func run(
+        _ statement: PostgresStatement, _ values: [PostgresValue], lane: PostgresClient.Lane = .hot
+    ) async throws(ServiceError) -> PostgresResult {
+        do {
+            return try await database.execute(statement, values, lane: lane, deadline: lane == .hot ? .seconds(2) : .seconds(10))
+        } catch {
+            throw error.serviceError
+        }
+    }
+
+    private func reading<Value>(_ body: () throws(PostgresError) -> Value) throws(ServiceError) -> Value {
+        do {
+            return try body()
+        } catch {
+            throw error.serviceError
+        }
+    }
+}
+
+extension User {
+    /// The first four columns of the first row.
+    fileprivate init(_ result: PostgresResult) throws(PostgresError) {
+        self.init(
+            id: UserID(try result.uuid(0, 0)), email: try result.string(0, 1), plan: try result.string(0, 2),
+            createdAt: Timestamp(microseconds: try result.int(0, 3)))
+    }
+}

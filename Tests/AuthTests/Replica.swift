@@ -1,0 +1,99 @@
+import EventLoop
+import Foundation
+import Logging
+import PlaygroundCore
+import Postgres
+import TestSupport
+
+@testable import Auth
+
+/// A fresh database with the tables of accounts and sessions.
+struct AccountDatabase: Sendable {
+    let conninfo: String
+
+    init() throws {
+        conninfo = try PostgresServer.shared().freshDatabase()
+        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Migrations")
+        for name in ["0001_users.sql", "0002_sessions.sql"] {
+            try run(try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8))
+        }
+    }
+
+    @discardableResult
+    func run(_ sql: String) throws -> [[String?]] { try PostgresServer.shared().run(sql, in: conninfo) }
+
+    /// A user, made without hashing anything.
+    func user(_ email: String = "ann@example.org", hash: String? = nil) throws -> User {
+        let id = UserID(try SecureRandom.uuid())
+        try run("insert into users (id, email, password_hash) values ('\(id)', '\(email)', \(hash.map { "'\($0)'" } ?? "null"))")
+        return User(id: id, email: email, plan: "default", createdAt: Timestamp(microseconds: 0))
+    }
+}
+
+/// One process as far as accounts go: a loop with its connections, and a set of revoked sessions.
+final class Replica: Sendable {
+    static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    let loop = EventLoop(name: "replica")
+    let revoked = RevokedSessions()
+    let keys: KeyRing
+    private let configuration: PostgresConfiguration
+    private let service: LoopBound<AccountService>
+    private let database: LoopBound<PostgresClient>
+
+    init(_ database: AccountDatabase, keys: KeyRing, hasher: PasswordHasher = PasswordHasher(), isOpen: Bool = true) async throws
+    {
+        let configuration = try PostgresConfiguration(database.conninfo)
+        let revoked = revoked
+        loop.start()
+        let parts = try await loop.run { loop in
+            let client = PostgresClient(configuration: configuration, io: loop.io, logger: Self.logger)
+            let service = AccountService(
+                database: client, keys: keys, hasher: hasher, revoked: revoked, isRegistrationOpen: isOpen,
+                now: SystemClock.microseconds)
+            return (LoopBound(service, on: loop), LoopBound(client, on: loop))
+        }
+        (service, self.database) = parts
+        self.keys = keys
+        self.configuration = configuration
+    }
+
+    deinit { loop.stop() }
+
+    /// Does something with the accounts, on their loop.
+    func accounts<Value: Sendable>(
+        _ body: @escaping @Sendable (AccountService) async throws -> Value
+    ) async throws -> Value {
+        let service = service
+        return try await loop.run { loop in try await body(service.value(on: loop)) }
+    }
+
+    /// Begins to hear of revoked sessions; the feed to stop.
+    func startFeed() async throws -> LoopBound<RevocationFeed> {
+        let (configuration, revoked, database) = (configuration, revoked, database)
+        return try await loop.run { loop in
+            let feed = RevocationFeed(
+                configuration: configuration, database: database.value(on: loop), revoked: revoked, io: loop.io,
+                logger: Self.logger, now: SystemClock.microseconds)
+            let bound = LoopBound(feed, on: loop)
+            loop.spawn { loop in await bound.value(on: loop).run() }
+            return bound
+        }
+    }
+
+    func stop(_ feed: LoopBound<RevocationFeed>) async throws {
+        try await loop.run { loop in feed.value(on: loop).stop() }
+    }
+
+    func refresh(_ token: String) async throws -> IssuedSession { try await accounts { try await $0.refresh(token) } }
+
+    /// The code of the refusal; nil where the token was taken.
+    func refusal(_ token: String) async throws -> ErrorCode? {
+        do {
+            _ = try await refresh(token)
+            return nil
+        } catch let error as ServiceError {
+            return error.code
+        }
+    }
+}
