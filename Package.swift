@@ -62,6 +62,7 @@ let package = Package(
         .target(
             name: "Auth", dependencies: ["COpenSSL", "EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
             swiftSettings: strict),
+        .target(name: "Presets", dependencies: ["Postgres", "PlaygroundCore", "StrictJSON"], swiftSettings: strict),
         .target(
             name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "PlaygroundCore", "StrictJSON"],
             swiftSettings: strict),
@@ -90,7 +91,7 @@ let package = Package(
         // The whole system as processes of its own; the executables are named so that they are built first.
     ]
         + [
-            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Streaming", "RateLimit",
+            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets", "Streaming", "RateLimit",
         ].map { module in
             let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
             return .testTarget(
