@@ -16,6 +16,7 @@ let strict: [SwiftSetting] = [
 
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -23,6 +24,7 @@ let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "sw
 let package = Package(
     name: "playground-api",
     products: [
+        .executable(name: "APIServer", targets: ["APIServer"]),
         .executable(name: "UpstreamSimulator", targets: ["UpstreamSimulator"]),
     ],
     dependencies: [
@@ -30,6 +32,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         // The logging interface every Swift library reports through.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        // The metrics interface every Swift library reports through; /metrics is our back end for it.
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         // Subcommands, flags and --help.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         // Reads openapi.yaml in tests; it brings all of Foundation, so no shipped target uses it.
@@ -70,6 +74,15 @@ let package = Package(
             name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", logging], swiftSettings: strict),
 
         // Level 4: the server, its commands and its wiring.
+        .executableTarget(
+            name: "APIServer",
+            dependencies: [
+                "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "PlaygroundCore", "Postgres",
+                "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging, metrics, arguments,
+            ],
+            // Links to the contract and the migrations: both are inside the binary, which runs from any directory.
+            resources: [.embedInCode("Resources/openapi.yaml"), .embedInCode("Resources/Migrations")],
+            swiftSettings: strict),
 
         // Beside the levels: the upstream that development, tests and benchmarks talk to, and what loads the server.
         .executableTarget(
@@ -88,7 +101,18 @@ let package = Package(
             name: "TestSupport", dependencies: ["EventLoop", "Postgres", "StrictJSON", yams], path: "Tests/TestSupport",
             swiftSettings: strict),
         // openapi.yaml and docs/ against the server's own tables.
+        .testTarget(
+            name: "ContractTests",
+            dependencies: [
+                "APIServer", "Auth", "EventLoop", "HTTPServer", "PlaygroundCore", "Postgres", "StrictJSON",
+                "TestSupport", httpTypes, logging,
+            ],
+            swiftSettings: strict),
         // The whole system as processes of its own; the executables are named so that they are built first.
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["APIServer", "UpstreamSimulator", "Auth", "EventLoop", "PlaygroundCore", "StrictJSON", "TestSupport"],
+            swiftSettings: strict),
     ]
         + [
             "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets", "Streaming", "RateLimit",

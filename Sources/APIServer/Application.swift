@@ -1,0 +1,122 @@
+import Auth
+import EventLoop
+import FoundationEssentials
+import HTTPClient
+import HTTPServer
+import Logging
+import Metrics
+import PlaygroundCore
+import Postgres
+import RateLimit
+import Streaming
+
+/// The server as a whole: starts its loops, serves until it is told to stop, and ends without cutting anybody off.
+struct Application {
+    private let configuration: Configuration
+    private let logger: Logger
+    private let sink: LogSink
+
+    init(configuration: Configuration, sink: LogSink) {
+        self.configuration = configuration
+        self.sink = sink
+        logger = Logger(label: "playground-api") { JSONLogHandler(label: $0, level: configuration.logLevel, sink: sink) }
+    }
+
+    /// Serves until SIGTERM or SIGINT has come and everything in hand is done.
+    func run() async throws {
+        let signals = Signals()
+        let flusher = LogFlusher(sink)
+        defer { flusher.stop() }
+        try HTTPClient.initialize()
+        let metrics = PrometheusMetrics()
+        MetricsSystem.bootstrap(metrics)
+        MetricDescriptions.describe(in: metrics)
+        warnAboutPlainUpstream()
+
+        let shared = SharedServices(
+            configuration: configuration, logger: logger, metrics: metrics, process: IDSource().next() as ProcessID,
+            hasher: PasswordHasher(), revoked: RevokedSessions(), draining: DrainingMark())
+        let loops = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { EventLoop(name: "loop-\($0)") }
+        for loop in loops { loop.start() }
+        var services: [LoopBound<LoopServices>] = []
+        for loop in loops {
+            services.append(try await loop.run { loop in LoopBound(try LoopServices(shared, on: loop), on: loop) })
+        }
+        let parts = Array(zip(loops, services))
+        let housekeeping = try await startHousekeeping(shared, on: parts)
+        let responders = Dictionary(uniqueKeysWithValues: parts.map { (ObjectIdentifier($0.0), $0.1) })
+        let server = try await Server(configuration: configuration.server, loops: loops) { loop in
+            guard let services = responders[ObjectIdentifier(loop)] else { preconditionFailure("a loop without services") }
+            return services.value(on: loop).responder
+        }
+        announce(server.port)
+
+        await signals.first()
+        await drain(server, shared, parts, housekeeping, signals)
+        logger.info("stopped")
+        sink.flush()
+    }
+
+    private func announce(_ port: UInt16) {
+        let host = configuration.server.host.contains(":") ? "[\(configuration.server.host)]" : configuration.server.host
+        StandardOutput.line("listening on http://\(host):\(port)")
+        logger.notice("listening", metadata: ["host": .string(host), "port": .stringConvertible(Int(port))])
+    }
+
+    private func warnAboutPlainUpstream() {
+        let origin = configuration.upstream.origin
+        if origin.scheme == .http, !origin.isLoopback {
+            logger.warning("UPSTREAM_URL is plain http: the key and the prompts cross the network in the clear")
+        }
+    }
+
+    /// What one loop does for the whole process: the lease, and the feed of revoked sessions.
+    private func startHousekeeping(
+        _ shared: SharedServices, on parts: [(EventLoop, LoopBound<LoopServices>)]
+    ) async throws -> LoopBound<Housekeeping>? {
+        guard let (first, services) = parts.first else { return nil }
+        shared.revoked.observe { session in
+            for (loop, services) in parts {
+                loop.spawn { loop in
+                    services.value(on: loop).upstream.openRelays.abort(session: session, ServiceError(.sessionRevoked))
+                }
+            }
+        }
+        return try await first.run { loop in
+            LoopBound(await Housekeeping(shared, services.value(on: loop), on: loop), on: loop)
+        }
+    }
+
+    /// Unready at once, still serving for a while because balancers learn late, then no new connections, then no streams.
+    private func drain(
+        _ server: Server, _ shared: SharedServices, _ parts: [(EventLoop, LoopBound<LoopServices>)],
+        _ housekeeping: LoopBound<Housekeeping>?, _ signals: Signals
+    ) async {
+        shared.draining.set()
+        logger.notice("draining", metadata: ["connections": .stringConvertible(server.openConnections)])
+        let begun = SystemClock.monotonicNanoseconds()
+        let elapsed: () -> Duration = { .nanoseconds(SystemClock.monotonicNanoseconds() - begun) }
+        if !signals.mustHurry { await signals.next(within: configuration.drainDelay) }
+        try? await server.beginDraining()
+        while server.openConnections > 0, elapsed() < configuration.drainTimeout {
+            await signals.pause(.milliseconds(20))
+        }
+        for (loop, services) in parts {
+            loop.spawn { loop in
+                services.value(on: loop).upstream.openRelays.abortAll(
+                    ServiceError(.shuttingDown, "The server is shutting down", retryAfter: .seconds(1)))
+            }
+        }
+        let last = elapsed() + .seconds(2)
+        while server.openConnections > 0, elapsed() < last { await signals.pause(.milliseconds(20)) }
+        for (loop, services) in parts {
+            try? await loop.run { loop in await services.value(on: loop).close() }
+        }
+        if let housekeeping, let first = parts.first?.0 {
+            try? await first.run { loop in await housekeeping.value(on: loop).close() }
+        }
+        for (loop, services) in parts {
+            try? await loop.run { loop in await services.value(on: loop).database.close() }
+        }
+    }
+}

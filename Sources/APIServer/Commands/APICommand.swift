@@ -1,0 +1,13 @@
+import ArgumentParser
+
+/// The program: a server, and what its operators do to its database.
+@main
+struct APICommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "APIServer",
+        abstract: "The Playground API: accounts, presets, limits, and completions streamed from an upstream.",
+        discussion: "Everything is configured by environment variables; README.md has the table.",
+        version: Version.current,
+        subcommands: [ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, LoadTokensCommand.self],
+        defaultSubcommand: ServeCommand.self)
+}

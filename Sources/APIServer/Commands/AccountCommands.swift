@@ -1,0 +1,87 @@
+import ArgumentParser
+import Auth
+import EventLoop
+import Logging
+import PlaygroundCore
+import Postgres
+
+struct CreateUserCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create-user", abstract: "Create an account, also where registration is closed.",
+        discussion: "Needs DATABASE_URL. The password is read from standard input, so that it is in no history: its first line.")
+
+    @Option(help: "The address the person logs in with.")
+    var email: String
+
+    func run() async throws {
+        guard let password = readLine(strippingNewline: true) else {
+            throw ValidationError("the password is expected on standard input")
+        }
+        let email = email
+        let user = try await OperatorAccounts.run(keys: nil) { accounts in
+            try await accounts.createUser(email: email, password: password)
+        }
+        StandardOutput.line("\(user.id)")
+    }
+}
+
+struct LoadTokensCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "load-tokens", abstract: "Create throw-away users for load tests, and print one token a line.",
+        discussion: """
+            Needs DATABASE_URL and SESSION_KEYS. The tokens are valid for a day, and only for a server that runs with \
+            ALLOW_LOAD_TOKENS=1.
+            """)
+
+    @Option(help: "How many users to create, up to 100000.")
+    var count: Int
+
+    func validate() throws {
+        guard (1...100_000).contains(count) else { throw ValidationError("--count has to be 1 to 100000") }
+    }
+
+    func run() async throws {
+        let count = count
+        let tokens = try await OperatorAccounts.run(keys: try Configuration.keysOnly()) { accounts in
+            try await accounts.createLoadUsers(count)
+        }
+        StandardOutput.line(tokens.joined(separator: "\n"))
+    }
+}
+
+/// The accounts in the database, for as long as a command runs.
+enum OperatorAccounts {
+    /// - Parameter keys: nil where the command signs nothing.
+    static func run<Result: Sendable>(
+        keys: KeyRing?, _ body: @escaping @Sendable (AccountService) async throws -> Result
+    ) async throws -> Result {
+        let configuration = try Configuration.databaseOnly()
+        let keys =
+            try keys ?? KeyRing(parsing: "operator:\(Base64.standard.encode((0..<32).map { _ in UInt8.random(in: 0...255) }))")
+        let loop = EventLoop(name: "operator")
+        loop.start()
+        do {
+            return try await loop.run { loop in
+                let logger = Logger(label: "operator") { JSONLogHandler(label: $0, level: .error, sink: LogSink(descriptor: 2)) }
+                let database = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
+                let accounts = AccountService(
+                    database: database, keys: keys, hasher: PasswordHasher(), revoked: RevokedSessions(),
+                    isRegistrationOpen: true, now: SystemClock.microseconds)
+                let result = try await body(accounts)
+                await database.close()
+                return result
+            }
+        } catch let error as ServiceError {
+            throw CommandFailure(error)
+        }
+    }
+}
+
+/// An error as an operator reads it.
+struct CommandFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ error: ServiceError) {
+        description = ([error.detail] + error.errors.map(\.detail) + [error.cause].compactMap(\.self)).joined(separator: "; ")
+    }
+}

@@ -1,0 +1,14 @@
+import Postgres
+
+/// The migrations inside this binary, in order: the files of `Migrations/`, byte for byte. Embedding turns the first digit
+/// of a file's name into an underscore.
+enum SchemaMigrations {
+    static let all = [
+        Migration(name: "0001_users", sql: text(PackageResources._001_users_sql)),
+        Migration(name: "0002_sessions", sql: text(PackageResources._002_sessions_sql)),
+        Migration(name: "0003_presets", sql: text(PackageResources._003_presets_sql)),
+        Migration(name: "0004_limits", sql: text(PackageResources._004_limits_sql)),
+    ]
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}

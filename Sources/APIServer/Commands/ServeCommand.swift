@@ -1,0 +1,16 @@
+import ArgumentParser
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serve the API until SIGTERM or SIGINT.",
+        discussion: """
+            Needs DATABASE_URL, UPSTREAM_API_KEY and SESSION_KEYS (or each with _FILE); refuses to start without them. \
+            Prints `listening on URL` when it accepts connections. SIGTERM drains: unready at once, the listening socket \
+            closed after DRAIN_DELAY, streams ended after DRAIN_TIMEOUT.
+            """)
+
+    func run() async throws {
+        let configuration = try Configuration()
+        try await Application(configuration: configuration, sink: LogSink(descriptor: 2)).run()
+    }
+}

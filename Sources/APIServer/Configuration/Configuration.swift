@@ -1,0 +1,156 @@
+import Auth
+import CSystem
+import FoundationEssentials
+import HTTPClient
+import HTTPServer
+import Logging
+import PlaygroundCore
+import Postgres
+
+/// Everything an operator can set, read from the environment once and checked before anything starts.
+struct Configuration: Sendable {
+    var server = ServerConfiguration()
+    var database: PostgresConfiguration
+    var upstream: Upstream
+    var keys: KeyRing
+    var crossOrigin: CrossOrigin
+    var proxies: TrustedProxies
+    var isRegistrationOpen: Bool
+    var acceptsLoadTokens: Bool
+    var plan: Plan
+    var models: ModelPolicy
+    /// How long the upstream may take over the parts of an answer.
+    var timeouts = ExchangeTimeouts()
+    /// Between two comments on a silent stream.
+    var heartbeatInterval: Duration
+    /// From the request to the latest moment at which a stream's head is sent.
+    var commitAfter: Duration
+    /// From SIGTERM to closing the listening socket.
+    var drainDelay: Duration
+    /// From SIGTERM to ending the streams that still run.
+    var drainTimeout: Duration
+    var logLevel: Logger.Level
+
+    /// Where completions come from.
+    struct Upstream: Sendable {
+        var origin: Origin
+        var key: Secret
+    }
+
+    /// - Throws: ``ConfigurationError`` with every complaint, each naming its variable.
+    init(_ environment: Environment = Environment()) throws {
+        var environment = environment
+        let database = Self.database(&environment)
+        let keys = Self.keys(&environment)
+        let origin = Self.origin(&environment)
+        let upstreamKey = environment.requiredSecret("UPSTREAM_API_KEY", "the key that the upstream expects")
+
+        server.host = environment.text("HTTP_HOST") ?? "127.0.0.1"
+        server.port = UInt16(environment.integer("HTTP_PORT", 8080, in: 0...65_535))
+        let descriptors = Int(csystem_raise_descriptor_limit())
+        server.maxConnections = environment.integer(
+            "MAX_CONNECTIONS", max(16, (descriptors - 128) / 2), in: 1...1_000_000)
+        let perAddress = environment.integer("MAX_CONNECTIONS_PER_IP", 0, in: 0...1_000_000)
+        server.maxConnectionsPerAddress = perAddress == 0 ? nil : perAddress
+
+        crossOrigin = CrossOrigin(
+            policy: environment.parsed(
+                "CORS_ORIGINS", .listed([]), "`*`, or origins like https://app.example.com separated by commas"
+            ) { CrossOrigin.Policy($0) })
+        proxies = TrustedProxies(
+            networks: environment.parsed("TRUSTED_PROXIES", [], "addresses or CIDR blocks separated by commas") { text in
+                let entries = text.split(separator: ",").map(\.trimmed)
+                let networks = entries.compactMap { TrustedProxies.Network($0) }
+                return networks.count == entries.count ? networks : nil
+            })
+        isRegistrationOpen = environment.choice("REGISTRATION", true, ["open": true, "closed": false])
+        acceptsLoadTokens = environment.choice("ALLOW_LOAD_TOKENS", false, ["1": true, "0": false])
+        plan = Self.plan(&environment)
+        models = Self.models(&environment)
+        heartbeatInterval = environment.seconds("HEARTBEAT_INTERVAL", .seconds(5), in: 0.05...300)
+        commitAfter = environment.seconds("COMMIT_AFTER", .seconds(8), in: 0.05...300)
+        drainDelay = environment.seconds("DRAIN_DELAY", .seconds(5), in: 0...300)
+        drainTimeout = environment.seconds("DRAIN_TIMEOUT", .seconds(25), in: 0...3_600)
+        logLevel = environment.choice(
+            "LOG_LEVEL", .info,
+            [
+                "trace": .trace, "debug": .debug, "info": .info, "notice": .notice, "warning": .warning, "error": .error,
+                "critical": .critical,
+            ])
+        guard environment.complaints.isEmpty, let database, let keys, let origin else {
+            throw ConfigurationError(complaints: environment.complaints)
+        }
+        self.database = database
+        self.keys = keys
+        upstream = Upstream(origin: origin, key: Secret(upstreamKey))
+    }
+
+    /// What `migrate` and the operator's commands need.
+    static func databaseOnly(_ environment: Environment = Environment()) throws -> PostgresConfiguration {
+        var environment = environment
+        guard let database = database(&environment) else { throw ConfigurationError(complaints: environment.complaints) }
+        return database
+    }
+
+    /// What `load-tokens` needs besides the database.
+    static func keysOnly(_ environment: Environment = Environment()) throws -> KeyRing {
+        var environment = environment
+        guard let keys = keys(&environment) else { throw ConfigurationError(complaints: environment.complaints) }
+        return keys
+    }
+
+    private static func database(_ environment: inout Environment) -> PostgresConfiguration? {
+        let text = environment.requiredSecret("DATABASE_URL", "a libpq URI such as postgres://user@host/database")
+        if text.isEmpty { return nil }
+        do {
+            return try PostgresConfiguration(text)
+        } catch {
+            environment.complain("DATABASE_URL is not a libpq URI or keyword string")
+            return nil
+        }
+    }
+
+    private static func keys(_ environment: inout Environment) -> KeyRing? {
+        let text = environment.requiredSecret(
+            "SESSION_KEYS", "`kid:base64key`, several separated by commas; make one with: echo \"k1:$(openssl rand -base64 32)\"")
+        if text.isEmpty { return nil }
+        do {
+            return try KeyRing(parsing: text)
+        } catch {
+            environment.complain("\(error)")
+            return nil
+        }
+    }
+
+    private static func origin(_ environment: inout Environment) -> Origin? {
+        let text = environment.text("UPSTREAM_URL") ?? "https://api.openai.com/v1"
+        do {
+            return try Origin(baseURL: text)
+        } catch {
+            environment.complain("UPSTREAM_URL has to be an http or https URL without credentials, query or fragment: \(error)")
+            return nil
+        }
+    }
+
+    private static func plan(_ environment: inout Environment) -> Plan {
+        let fallback = Plan()
+        var plan = Plan(
+            requestsPerMinute: environment.integer(
+                "RATE_LIMIT_REQUESTS_PER_MINUTE", fallback.requestsPerMinute, in: 1...1_000_000_000),
+            tokensPerMinute: environment.integer(
+                "RATE_LIMIT_TOKENS_PER_MINUTE", fallback.tokensPerMinute, in: 1...2_000_000_000),
+            concurrentStreams: environment.integer("MAX_CONCURRENT_STREAMS", fallback.concurrentStreams, in: 1...1_000_000),
+            maxTokensCap: environment.integer("MAX_TOKENS_CAP", fallback.maxTokensCap, in: 1...2_147_483_647),
+            maxTokensDefault: environment.integer("MAX_TOKENS_DEFAULT", fallback.maxTokensDefault, in: 1...2_147_483_647))
+        plan.maxTokensDefault = min(plan.maxTokensDefault, plan.maxTokensCap)
+        return plan
+    }
+
+    private static func models(_ environment: inout Environment) -> ModelPolicy {
+        let model = environment.text("UPSTREAM_MODEL") ?? "gpt-3.5-turbo-instruct"
+        let allowed = environment.text("ALLOWED_MODELS") ?? model
+        return ModelPolicy(
+            defaultModel: model,
+            allowed: allowed == "*" ? nil : Set(allowed.split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }))
+    }
+}

@@ -1,0 +1,142 @@
+import Auth
+import EventLoop
+import HTTPCore
+import HTTPServer
+import HTTPTypes
+import PlaygroundCore
+
+/// Answers the requests of one loop: finds the route, checks who asks, calls the handler, and turns whatever goes wrong
+/// into a problem.
+final class APIResponder: Responder {
+    private static let baseFields: HTTPFields = [.cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
+    private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+
+    private let router: Router<Endpoint>
+    private let authentication: Authentication
+    private let crossOrigin: CrossOrigin
+    private let proxies: TrustedProxies
+    private let observer: RequestObserver
+    private let ids: IDSource
+
+    init(
+        router: Router<Endpoint>, authentication: Authentication, crossOrigin: CrossOrigin, proxies: TrustedProxies,
+        observer: RequestObserver, ids: IDSource
+    ) {
+        self.router = router
+        self.authentication = authentication
+        self.crossOrigin = crossOrigin
+        self.proxies = proxies
+        self.observer = observer
+        self.ids = ids
+    }
+
+    func respond(to request: Request) async -> Reply {
+        let context = RequestContext(
+            request: request, id: ids.next(), clientAddress: proxies.clientAddress(of: request),
+            started: SystemClock.monotonicNanoseconds())
+        request.responseFields = Self.baseFields
+        request.responseFields.append(HTTPField(name: .requestID, value: context.id.description))
+        crossOrigin.apply(to: request)
+        do {
+            return observed(try await route(context), context)
+        } catch {
+            return observed(context.refuse(error), context)
+        }
+    }
+
+    /// Tells the observer of the answer, now or when it is known.
+    private func observed(_ reply: Reply, _ context: RequestContext) -> Reply {
+        if case .deferred(let work) = reply { return .deferred { [self] in observed(await work(), context) } }
+        observer.answered(context, reply)
+        return reply
+    }
+
+    func refuse(_ error: RequestError) -> Response {
+        let requestID: RequestID = ids.next()
+        let cause =
+            switch error {
+            case .malformed(let error): ServiceError(error)
+            case .timedOut: ServiceError(.requestTimeout)
+            }
+        var response = bare(cause, requestID)
+        if cause.code == .methodNotAllowed { response.fields[.allow] = Self.list(Self.methods) }
+        observer.refused(cause, requestID: requestID)
+        return response
+    }
+
+    func refuseBody(of request: Request) -> Response {
+        let (error, requestID): (ServiceError, RequestID) = (ServiceError(.payloadTooLarge), ids.next())
+        crossOrigin.apply(to: request)
+        observer.refused(error, requestID: requestID)
+        return bare(error, requestID)
+    }
+
+    func refuseOverload(_ request: Request) -> Response? {
+        if request.path == "/healthz" { return nil }
+        crossOrigin.apply(to: request)
+        return bare(
+            ServiceError(.overloaded, "The server has all the connections it can hold", retryAfter: .seconds(1)), ids.next())
+    }
+
+    /// A problem for a request that did not get as far as having fields of its answer.
+    private func bare(_ error: ServiceError, _ requestID: RequestID) -> Response {
+        var response = Problem.response(error, requestID: requestID)
+        for field in Self.baseFields { response.fields.append(field) }
+        response.fields.append(HTTPField(name: .requestID, value: requestID.description))
+        return response
+    }
+
+    private func route(_ context: RequestContext) async throws -> Reply {
+        let request = context.request
+        let method = request.head.method
+        if request.head.target.form == .asterisk {
+            return .response(crossOrigin.optionsResponse(to: request, allowed: Self.methods))
+        }
+        var failure: HTTPParseError?
+        let match = router.match(method, path: request.path) { request.pathSegments(&failure) }
+        if let failure { throw ServiceError(failure) }
+        switch match {
+        case .endpoint(let endpoint, let parameters):
+            context.route = endpoint.route
+            context.pathParameters = parameters
+            switch endpoint.handler {
+            case .open(let handler): return try await handler(context)
+            case .authenticated(let handler):
+                let principal = try authentication.principal(of: context)
+                context.principal = principal
+                return try await handler(context, principal)
+            }
+        case .methodNotAllowed(let allowed):
+            if method == .options { return .response(crossOrigin.optionsResponse(to: request, allowed: allowed)) }
+            request.responseFields[.allow] = Self.list(allowed)
+            throw ServiceError(.methodNotAllowed)
+        case .notFound:
+            throw ServiceError(.notFound, "There is no such path")
+        }
+    }
+
+    private static func list(_ methods: [HTTPRequest.Method]) -> String { methods.map(\.rawValue).joined(separator: ", ") }
+}
+
+extension Request {
+    /// The path as sent, without its query.
+    fileprivate var path: String {
+        bytes.withUnsafeBufferPointer { head.target.path.string(in: $0.span) }
+    }
+
+    /// The authority the request is for: the Host field, or that of an absolute target.
+    var host: String? {
+        bytes.withUnsafeBufferPointer { bytes in head.authority.map { $0.string(in: bytes.span) } }
+    }
+
+    fileprivate func pathSegments(_ failure: inout HTTPParseError?) -> [String] {
+        do throws(HTTPParseError) {
+            return try bytes.withUnsafeBufferPointer { bytes throws(HTTPParseError) in
+                try head.target.pathSegments(in: bytes.span)
+            }
+        } catch {
+            failure = error
+            return []
+        }
+    }
+}

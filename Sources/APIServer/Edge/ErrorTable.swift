@@ -1,0 +1,35 @@
+import HTTPTypes
+import PlaygroundCore
+
+extension ErrorCode {
+    /// The one table from what went wrong to the status that says so.
+    var status: HTTPResponse.Status {
+        switch self {
+        case .malformedRequest, .invalidHeader, .invalidJSON, .invalidRequest, .unknownParameter, .unsupportedParameter,
+            .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .invalidCursor,
+            .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue:
+            .badRequest
+        case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials: .unauthorized
+        case .originNotAllowed, .registrationClosed: .forbidden
+        case .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .requestTimeout: .requestTimeout
+        case .completionIDConflict, .presetLimitReached: .conflict
+        case .versionConflict: .preconditionFailed
+        case .payloadTooLarge: .contentTooLarge
+        case .uriTooLong: .uriTooLong
+        case .unsupportedMediaType: .unsupportedMediaType
+        case .expectationFailed: .expectationFailed
+        case .versionRequired: .preconditionRequired
+        case .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan, .upstreamRateLimited:
+            .tooManyRequests
+        case .headerTooLarge: .requestHeaderFieldsTooLarge
+        case .internalError: .internalServerError
+        case .unsupportedTransferCoding: .notImplemented
+        case .upstreamError: .badGateway
+        case .upstreamUnavailable, .databaseUnavailable, .overloaded, .shuttingDown: .serviceUnavailable
+        case .upstreamTimeout: .gatewayTimeout
+        case .unsupportedHTTPVersion: HTTPResponse.Status(code: 505, reasonPhrase: "HTTP Version Not Supported")
+        }
+    }
+}

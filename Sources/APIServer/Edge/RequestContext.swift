@@ -1,0 +1,125 @@
+import EventLoop
+import HTTPCore
+import HTTPServer
+import HTTPTypes
+import PlaygroundCore
+import StrictJSON
+
+/// One request on its way through the API: what came, who sent it, and what its log line will say.
+final class RequestContext {
+    /// The largest body of a JSON route, in bytes.
+    static let bodyLimit = 256 * 1024
+
+    let request: Request
+    let id: RequestID
+    /// The address limits go by: the peer's, or the one a trusted proxy vouches for.
+    let clientAddress: String
+    /// Monotonic nanoseconds.
+    let started: Int64
+    /// The decoded `{parameters}` of the path.
+    var pathParameters: [String] = []
+    /// The route's pattern, as logs and metrics name it; never the path itself.
+    var route = "none"
+    var principal: Principal?
+    /// The error that the client was told of, in a stream whose status was sent before.
+    private(set) var streamFailure: ErrorCode?
+    /// What really happened, for the log alone.
+    var failureCause: String?
+
+    init(request: Request, id: RequestID, clientAddress: String, started: Int64) {
+        self.request = request
+        self.id = id
+        self.clientAddress = clientAddress
+        self.started = started
+    }
+
+    /// The answer to an error: a problem. What is no ``ServiceError`` is our own fault and shows nothing of itself.
+    func refuse(_ error: any Error) -> Reply {
+        let known = error as? ServiceError ?? ServiceError(.internalError, cause: "\(error)")
+        failureCause = known.cause
+        return .response(Problem.response(known, requestID: id))
+    }
+
+    /// Notes that a stream ended with an error, for the log: its status says nothing of it.
+    func noteFailure(_ error: ServiceError) {
+        streamFailure = error.code
+        failureCause = error.cause
+    }
+
+    /// A path parameter as an id. A malformed one names nothing, so it is not found.
+    func pathID<ID: Identifier>(_ index: Int = 0, as type: ID.Type = ID.self) throws(ServiceError) -> ID {
+        guard pathParameters.indices.contains(index), let id = ID(pathParameters[index]) else { throw ServiceError(.notFound) }
+        return id
+    }
+
+    /// A query item's value; nil when it is absent.
+    func query(_ name: String) throws(ServiceError) -> String? {
+        do {
+            let items = try request.bytes.withUnsafeBufferPointer { bytes throws(HTTPParseError) in
+                try request.head.target.queryItems(in: bytes.span)
+            }
+            return items.first { $0.name == name }?.value
+        } catch {
+            throw ServiceError(.malformedRequest, error.detail)
+        }
+    }
+
+    /// A header field that may stand once; `invalid_header` where it is repeated.
+    func single(_ name: HTTPField.Name) throws(ServiceError) -> String? {
+        let values = request.values(of: name)
+        if values.count > 1 { throw ServiceError(.invalidHeader, "\(name.rawName) may stand only once") }
+        return values.first
+    }
+
+    /// Reads a JSON body. Its type and declared size are judged before a byte is read.
+    func json(limit: Int = RequestContext.bodyLimit) async throws(ServiceError) -> [UInt8] {
+        if request.hasBody {
+            guard let type = request.value(of: .contentType), MediaType(type)?.isJSON == true else {
+                throw ServiceError(.unsupportedMediaType)
+            }
+        }
+        do {
+            return try await request.body(limit: limit)
+        } catch {
+            throw ServiceError(error, limit: limit)
+        }
+    }
+
+    /// Starts a reader over the fields of a JSON body.
+    func fields(ignoring readOnly: Set<String> = []) async throws(ServiceError) -> FieldReader {
+        try FieldReader(body: await json(), ignoring: readOnly)
+    }
+}
+
+extension ServiceError {
+    init(_ error: BodyError, limit: Int) {
+        switch error {
+        case .tooLarge: self.init(.payloadTooLarge, "The body may have at most \(limit) bytes")
+        case .timedOut: self.init(.requestTimeout)
+        case .incomplete: self.init(.malformedRequest, "The connection was closed before the end of the body")
+        case .malformed(let error): self.init(error)
+        }
+    }
+
+    init(_ error: HTTPParseError) {
+        self.init(ErrorCode(rawValue: error.code) ?? .malformedRequest, error.detail)
+    }
+}
+
+extension Response {
+    /// An answer in JSON.
+    static func json(
+        _ status: HTTPResponse.Status = .ok, fields: HTTPFields = HTTPFields(), _ body: (inout JSONWriter) -> Void
+    ) -> Response {
+        var writer = JSONWriter()
+        writer.object(body)
+        return .json(status, fields: fields, bytes: writer.bytes)
+    }
+
+    /// An answer whose JSON is at hand.
+    static func json(_ status: HTTPResponse.Status = .ok, fields: HTTPFields = HTTPFields(), bytes: [UInt8]) -> Response {
+        var fields = fields
+        fields[.contentType] = "application/json; charset=utf-8"
+        return Response(status: status, fields: fields, body: bytes)
+    }
+}

@@ -1,0 +1,215 @@
+import EventLoop
+import HTTPServer
+import HTTPTypes
+import PlaygroundCore
+import Presets
+import RateLimit
+import Streaming
+import StrictJSON
+
+/// `POST /api/complete`: reads the request, reserves what it may cost, relays the upstream's answer, settles what it did cost.
+final class CompletionHandlers {
+    private let limiter: RateLimiter
+    private let presets: PresetStore
+    private let upstream: CompletionUpstream
+    private let configuration: Configuration
+    private let userTags: UserTags
+    private let ids: IDSource
+    private let io: LoopIO
+    private let meters = CompletionMeters()
+
+    init(
+        limiter: RateLimiter, presets: PresetStore, upstream: CompletionUpstream, configuration: Configuration,
+        userTags: UserTags, ids: IDSource, io: LoopIO
+    ) {
+        self.limiter = limiter
+        self.presets = presets
+        self.upstream = upstream
+        self.configuration = configuration
+        self.userTags = userTags
+        self.ids = ids
+        self.io = io
+    }
+
+    func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+        let (ask, relay) = try await prepare(context, principal, requestedAt: io.now)
+        let reservation = ReservationRequest(
+            completionID: ask.id, userID: principal.userID, sessionID: principal.sessionID, promptTokens: ask.promptEstimate,
+            maxTokens: ask.maxTokens, model: ask.model, presetID: ask.presetID)
+        switch try await limiter.reserve(reservation) {
+        case .refused(let error, let snapshot):
+            if let snapshot { context.tell(snapshot) }
+            throw error
+        case .admitted(let snapshot):
+            context.tell(snapshot)
+        }
+        return .deferred { [self] in await run(relay, ask, context) }
+    }
+
+    /// Everything between the token and the reservation; what is refused here costs one request. The relay alone keeps the
+    /// prompt, and only until it is sent: a prompt may be long, and a stream lasts.
+    private func prepare(
+        _ context: RequestContext, _ principal: Principal, requestedAt: Int64
+    ) async throws(ServiceError) -> (Ask, CompletionRelay) {
+        do throws(ServiceError) {
+            let id = try completionID(context)
+            let body = try await context.json()
+            var request = try CompletionRequest.parse(body: body.span, models: configuration.models)
+            if let presetID = request.presetID {
+                let preset = try await presets.preset(presetID, of: principal.userID)
+                request = request.filled(prompt: preset.prompt, parameters: try preset.parameters)
+            }
+            let ask = try Ask(id: id, request, configuration: configuration)
+            let requestID = context.id
+            let relay = CompletionRelay(
+                id: id, sessionID: principal.sessionID,
+                request: UpstreamRequest(
+                    model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: ask.maxTokens,
+                    user: userTags.tag(principal.userID), promptEstimate: ask.promptEstimate),
+                upstream: upstream, requestedAt: requestedAt
+            ) { Problem.json($0, requestID: requestID) }
+            return (ask, relay)
+        } catch {
+            if error.code.status.kind == .clientError, let snapshot = await limiter.charge(invalidRequestOf: principal.userID) {
+                context.tell(snapshot)
+            }
+            throw error
+        }
+    }
+
+    private func completionID(_ context: RequestContext) throws(ServiceError) -> CompletionID {
+        guard let text = try context.single(.completionID) else { return ids.next() }
+        guard let id = CompletionID(text) else { throw ServiceError(.invalidHeader, "Completion-Id has to be a UUID") }
+        return id
+    }
+
+    private func run(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
+        // No proxy may hold a stream's bytes back to compress or rewrite them.
+        if ask.isStream { context.request.responseFields[.cacheControl] = "no-store, no-transform" }
+        let stream = context.request.openStream(status: .ok, fields: Self.fields(ask))
+        let meter = meters.start()
+        do throws(ServiceError) {
+            if ask.isStream {
+                let outcome = try await relay.relay(into: stream)
+                settle(relay.id, outcome)
+                meter.ended(outcome)
+                if case .failed(let error) = outcome.ending { context.noteFailure(error) }
+                return .streamed
+            }
+            let result = try await relay.collect(watching: stream)
+            settle(relay.id, result.outcome)
+            meter.ended(result.outcome)
+            if stream.isClosed { return .streamed }
+            return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
+        } catch {
+            let outcome = CompletionOutcome(ending: .failed(error), usage: relay.progress)
+            settle(relay.id, outcome)
+            meter.ended(outcome)
+            context.request.responseFields[.answeredCompletionID] = relay.id.description
+            return context.refuse(error)
+        }
+    }
+
+    private func settle(_ id: CompletionID, _ outcome: CompletionOutcome) {
+        limiter.settle(
+            Settlement(
+                completionID: id, usage: outcome.usage, outcome: SettlementOutcome(outcome.ending),
+                finishReason: outcome.finishReason, model: outcome.model))
+    }
+
+    /// What a stream is told to every proxy between here and its client.
+    private static func fields(_ ask: Ask) -> HTTPFields {
+        var fields = answerFields(ask)
+        fields[.contentType] = "text/event-stream; charset=utf-8"
+        fields[.accelBuffering] = "no"
+        return fields
+    }
+
+    private static func answerFields(_ ask: Ask) -> HTTPFields {
+        [.answeredCompletionID: ask.id.description, .maxTokensApplied: String(ask.maxTokens)]
+    }
+
+    private static func body(_ ask: Ask, _ result: CompletionResult) -> [UInt8] {
+        var writer = JSONWriter(capacity: result.escapedText.count * 2 + 512)
+        writer.object { writer in
+            writer.member("id", ask.id)
+            writer.member("model", result.outcome.model ?? ask.model)
+            writer.member("text") { $0.string(escaped: result.escapedText.span) }
+            writer.member("finish_reason", result.outcome.finishReason)
+            writer.member("choices") { writer in
+                writer.array { writer in
+                    writer.object { writer in
+                        writer.member("index", 0)
+                        writer.member("text") { $0.string(escaped: result.escapedText.span) }
+                        writer.member("finish_reason", result.outcome.finishReason)
+                    }
+                }
+            }
+            writer.member("usage", result.outcome.usage)
+        }
+        return writer.bytes
+    }
+}
+
+/// A completion as it will be asked for: the client's request under the server's models and plan, without its texts.
+private struct Ask {
+    let id: CompletionID
+    let model: String
+    let presetID: PresetID?
+    let isStream: Bool
+    let promptEstimate: Int
+    /// The `max_tokens` that applies.
+    let maxTokens: Int
+
+    init(id: CompletionID, _ request: CompletionRequest, configuration: Configuration) throws(ServiceError) {
+        self.id = id
+        model = try configuration.models.model(for: request.parameters.model)
+        presetID = request.presetID
+        isStream = request.stream
+        promptEstimate = request.estimatedPromptTokens
+        maxTokens = configuration.plan.maxTokens(for: request.parameters.maxTokens)
+    }
+}
+
+extension RequestContext {
+    /// Puts the buckets' state into the answer, whatever it becomes.
+    fileprivate func tell(_ snapshot: BucketSnapshot) {
+        request.responseFields[.limitRequests] = String(snapshot.limitRequests)
+        request.responseFields[.limitTokens] = String(snapshot.limitTokens)
+        request.responseFields[.remainingRequests] = String(snapshot.remainingRequests)
+        request.responseFields[.remainingTokens] = String(snapshot.remainingTokens)
+        request.responseFields[.resetRequests] = snapshot.resetRequests.clockText
+        request.responseFields[.resetTokens] = snapshot.resetTokens.clockText
+    }
+}
+
+extension Duration {
+    /// As OpenAI's rate fields write durations: `20ms`, `1s`, `1.5s`, `6m0s`.
+    var clockText: String {
+        let milliseconds = max(0, wholeMilliseconds)
+        if milliseconds < 1000 { return "\(milliseconds)ms" }
+        let seconds = milliseconds / 1000
+        let fraction = milliseconds % 1000
+        var text = "\(seconds % 60)"
+        if fraction > 0 {
+            var digits = String(fraction + 1000).dropFirst()
+            while digits.last == "0" { digits = digits.dropLast() }
+            text += ".\(digits)"
+        }
+        text += "s"
+        if seconds >= 60 { text = "\(seconds / 60 % 60)m" + text }
+        if seconds >= 3600 { text = "\(seconds / 3600)h" + text }
+        return text
+    }
+}
+
+extension SettlementOutcome {
+    /// The ending as the bill names it.
+    fileprivate init(_ ending: CompletionOutcome.Ending) {
+        switch ending {
+        case .done: self = .done
+        case .failed: self = .failed
+        case .clientGone: self = .clientGone
+        }
+    }
+}

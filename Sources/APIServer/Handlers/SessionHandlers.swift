@@ -1,0 +1,128 @@
+import Auth
+import HTTPServer
+import HTTPTypes
+import PlaygroundCore
+import StrictJSON
+
+/// Accounts and sessions over HTTP: tokens in the body or, for frontends of our own origin, in cookies.
+final class SessionHandlers {
+    private let accounts: AccountService
+    private let authentication: Authentication
+
+    init(accounts: AccountService, authentication: Authentication) {
+        self.accounts = accounts
+        self.authentication = authentication
+    }
+
+    /// Always the same answer, so that nobody learns who has an account.
+    func register(_ context: RequestContext) async throws -> Reply {
+        let credentials = try await credentials(context)
+        try await accounts.register(email: credentials.email, password: credentials.password)
+        return .response(.json(.accepted) { $0.member("status", "accepted") })
+    }
+
+    func login(_ context: RequestContext) async throws -> Reply {
+        let credentials = try await credentials(context, mayChooseDelivery: true)
+        if credentials.delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
+        let session = try await accounts.login(email: credentials.email, password: credentials.password)
+        return .response(answer(session, credentials.delivery))
+    }
+
+    func refresh(_ context: RequestContext) async throws -> Reply {
+        var reader = try await context.optionalFields()
+        let given = reader.string("refresh_token", bytes: 1024)
+        let wanted = Delivery(&reader)
+        try reader.finish()
+        if let given { return .response(answer(try await accounts.refresh(given), wanted)) }
+        guard let cookie = SessionCookies.refreshToken(of: context.request) else {
+            throw ServiceError(.tokenMissing, "Send the refresh token, as `refresh_token` or as a cookie")
+        }
+        try authentication.refuseForeignOrigin(context.request)
+        return .response(answer(try await accounts.refresh(cookie), .cookie))
+    }
+
+    /// Ends the session of whatever token comes along; a token that is no good any more ends nothing, and that is fine too.
+    func logout(_ context: RequestContext) async throws -> Reply {
+        var reader = try await context.optionalFields()
+        let given = reader.string("refresh_token", bytes: 1024)
+        try reader.finish()
+        let bearer = try context.single(.authorization).flatMap(Authentication.bearerToken)
+        var cookies: [String] = []
+        if bearer == nil, given == nil {
+            cookies = [
+                SessionCookies.accessToken(of: context.request), SessionCookies.refreshToken(of: context.request),
+            ].compactMap(\.self)
+            if !cookies.isEmpty { try authentication.refuseForeignOrigin(context.request) }
+        }
+        for token in [bearer, given].compactMap(\.self) + cookies { try await accounts.logout(token) }
+        var fields = HTTPFields()
+        if !cookies.isEmpty { SessionCookies.clear(in: &fields) }
+        return .response(Response(status: .noContent, fields: fields))
+    }
+
+    func me(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+        let user = try await accounts.user(principal)
+        return .response(.json { Self.members(of: user, &$0) })
+    }
+
+    // MARK: Shapes
+
+    /// How a client wants its tokens.
+    private enum Delivery {
+        case body, cookie
+
+        init(_ reader: inout FieldReader) {
+            self = .body
+            guard let text = reader.string("token_delivery") else { return }
+            switch text {
+            case "cookie": self = .cookie
+            case "body": break
+            default: reader.note("token_delivery", .invalidValue, "has to be `body` or `cookie`")
+            }
+        }
+    }
+
+    private func credentials(
+        _ context: RequestContext, mayChooseDelivery: Bool = false
+    ) async throws(ServiceError) -> (email: String, password: String, delivery: Delivery) {
+        var reader = try await context.fields()
+        let email = reader.requiredString("email", bytes: 1024)
+        let password = reader.requiredString("password", bytes: 4096)
+        let delivery = mayChooseDelivery ? Delivery(&reader) : .body
+        try reader.finish()
+        return (email, password, delivery)
+    }
+
+    private static func members(of user: User, _ writer: inout JSONWriter) {
+        writer.member("id", user.id)
+        writer.member("email", user.email)
+        writer.member("plan", user.plan)
+        writer.member("created_at", user.createdAt)
+    }
+
+    private func answer(_ session: IssuedSession, _ delivery: Delivery) -> Response {
+        var fields = HTTPFields()
+        if delivery == .cookie {
+            SessionCookies.set(
+                accessToken: session.accessToken, lifetime: session.expiresIn, refreshToken: session.refreshToken,
+                refreshLifetime: session.refreshExpiresIn, in: &fields)
+        }
+        return .json(fields: fields) { writer in
+            if delivery == .body {
+                writer.member("access_token", session.accessToken)
+                writer.member("token_type", "Bearer")
+            }
+            writer.member("expires_in", session.expiresIn)
+            if delivery == .body { writer.member("refresh_token", session.refreshToken) }
+            writer.member("refresh_expires_in", session.refreshExpiresIn)
+            writer.member("user") { $0.object { Self.members(of: session.user, &$0) } }
+        }
+    }
+}
+
+extension RequestContext {
+    /// A reader over the body's fields, or over none where there is no body.
+    fileprivate func optionalFields() async throws(ServiceError) -> FieldReader {
+        request.hasBody ? try await fields() : FieldReader(JSONObject())
+    }
+}

@@ -1,0 +1,51 @@
+import Auth
+import EventLoop
+import Logging
+import PlaygroundCore
+import Postgres
+import RateLimit
+
+/// What a process does once, on its first loop: hold its lease, hear of revoked sessions, and clear away dead ones.
+final class Housekeeping {
+    /// A thousand sessions leave at a time: faster than people log in, and short for the database.
+    private static let purgeInterval = Duration.seconds(60)
+    private let lease: ProcessLease
+    private let feed: RevocationFeed
+    private let accounts: AccountService
+    private let io: LoopIO
+    private let logger: Logger
+    private var isClosed = false
+
+    /// Takes the lease, so that what this process reserves is known to be alive; without a database it is taken later.
+    init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
+        accounts = services.accounts
+        io = loop.io
+        logger = shared.logger
+        lease = ProcessLease(database: services.database, process: shared.process, io: loop.io, logger: shared.logger)
+        feed = RevocationFeed(
+            configuration: shared.configuration.database, database: services.database, revoked: shared.revoked, io: loop.io,
+            logger: shared.logger, now: SystemClock.microseconds)
+        try? await lease.renew()
+        let this = LoopBound(self, on: loop)
+        loop.spawn { loop in await this.value(on: loop).lease.run() }
+        loop.spawn { loop in await this.value(on: loop).feed.run() }
+        loop.spawn { loop in await this.value(on: loop).purge() }
+    }
+
+    func close() async {
+        isClosed = true
+        feed.stop()
+        await lease.release()
+    }
+
+    private func purge() async {
+        while !isClosed {
+            do throws(ServiceError) {
+                try await accounts.purgeSessions()
+            } catch {
+                logger.warning("old sessions not removed", metadata: ["error": "\(error)"])
+            }
+            await io.pause(Self.purgeInterval)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import EventLoop
+import Metrics
+import PlaygroundCore
+import Streaming
+
+/// The numbers of one loop's completions.
+final class CompletionMeters {
+    private let open = Meter(label: "completions_open")
+    private let duration = Timer(label: "completion_duration_seconds")
+    private let promptTokens = Counter(label: "completion_tokens_total", dimensions: [("kind", "prompt")])
+    private let completionTokens = Counter(label: "completion_tokens_total", dimensions: [("kind", "completion")])
+    private let endings: [String: Counter] = Dictionary(
+        uniqueKeysWithValues: ["done", "failed", "client_gone"].map {
+            ($0, Counter(label: "completions_total", dimensions: [("ending", $0)]))
+        })
+
+    /// One completion's measurement.
+    struct Measurement {
+        fileprivate let meters: CompletionMeters
+        fileprivate let started: Int64
+
+        func ended(_ outcome: CompletionOutcome) {
+            meters.open.decrement()
+            meters.duration.recordNanoseconds(SystemClock.monotonicNanoseconds() - started)
+            meters.promptTokens.increment(by: outcome.usage.promptTokens)
+            meters.completionTokens.increment(by: outcome.usage.completionTokens)
+            let ending =
+                switch outcome.ending {
+                case .done: "done"
+                case .failed: "failed"
+                case .clientGone: "client_gone"
+                }
+            meters.endings[ending]?.increment()
+        }
+    }
+
+    func start() -> Measurement {
+        open.increment()
+        return Measurement(meters: self, started: SystemClock.monotonicNanoseconds())
+    }
+}

@@ -1,0 +1,12 @@
+/// What each metric means, for its HELP line.
+enum MetricDescriptions {
+    static func describe(in metrics: PrometheusMetrics) {
+        metrics.describe("http_requests_total", "Requests answered, by route pattern and status.")
+        metrics.describe("http_request_duration_seconds", "From a request's head to its answer, or to its stream's end.")
+        metrics.describe("http_requests_malformed_total", "Connections closed because what came was no acceptable request.")
+        metrics.describe("completions_open", "Completions running now.")
+        metrics.describe("completions_total", "Completions that have ended, by how.")
+        metrics.describe("completion_duration_seconds", "From admission to the completion's end.")
+        metrics.describe("completion_tokens_total", "Tokens used, as far as known.")
+    }
+}

@@ -1,0 +1,52 @@
+import HTTPServer
+import HTTPTypes
+import PlaygroundCore
+
+/// The whole API at a glance: method, path, handler. What is not marked open needs a session token.
+struct Routes {
+    let sessions: SessionHandlers
+    let presets: PresetHandlers
+    let completions: CompletionHandlers
+    let info: InfoHandlers
+    let operation: OperationHandlers
+
+    var router: Router<Endpoint> {
+        var router = Router<Endpoint>()
+        open(.post, "/api/auth/register", sessions.register, &router)
+        open(.post, "/api/auth/login", sessions.login, &router)
+        open(.post, "/api/auth/refresh", sessions.refresh, &router)
+        open(.post, "/api/auth/logout", sessions.logout, &router)
+        authenticated(.get, "/api/me", sessions.me, &router)
+
+        authenticated(.get, "/api/presets", presets.list, &router)
+        authenticated(.post, "/api/presets", presets.create, &router)
+        authenticated(.get, "/api/presets/{id}", presets.read, &router)
+        authenticated(.put, "/api/presets/{id}", presets.replace, &router)
+        authenticated(.patch, "/api/presets/{id}", presets.patch, &router)
+        authenticated(.delete, "/api/presets/{id}", presets.delete, &router)
+
+        authenticated(.post, "/api/complete", completions.complete, &router)
+        authenticated(.get, "/api/models", info.models, &router)
+        open(.get, "/api/info", info.info, &router)
+
+        open(.get, "/healthz", operation.liveness, &router)
+        open(.get, "/readyz", operation.ready, &router)
+        open(.get, "/metrics", operation.exposition, &router)
+        open(.get, "/openapi.yaml", operation.contract, &router)
+        return router
+    }
+
+    private func open(
+        _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping (RequestContext) async throws -> Reply,
+        _ router: inout Router<Endpoint>
+    ) {
+        router.add(method, pattern, Endpoint(route: pattern, handler: .open(handler)))
+    }
+
+    private func authenticated(
+        _ method: HTTPRequest.Method, _ pattern: String,
+        _ handler: @escaping (RequestContext, Principal) async throws -> Reply, _ router: inout Router<Endpoint>
+    ) {
+        router.add(method, pattern, Endpoint(route: pattern, handler: .authenticated(handler)))
+    }
+}

@@ -1,0 +1,81 @@
+@preconcurrency import Dispatch  // Dispatch sources are not marked Sendable, though they may be used from any thread.
+import EventLoop
+import Glibc
+import Synchronization
+
+/// SIGTERM and SIGINT, heard by Dispatch sources and told to whoever waits.
+final class Signals: Sendable {
+    private struct State {
+        var received = 0
+        var mustHurry = false
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        var nextID = 0
+    }
+
+    private let state = Mutex(State())
+    private let queue = DispatchQueue(label: "signals")
+    private let sources: [any DispatchSourceSignal]
+
+    init() {
+        let queue = queue
+        sources = [SIGTERM, SIGINT].map { number in
+            // The default action would end the process before the source hears of it.
+            signal(number, SIG_IGN)
+            return DispatchSource.makeSignalSource(signal: number, queue: queue)
+        }
+        for (source, number) in zip(sources, [SIGTERM, SIGINT]) {
+            source.setEventHandler { @Sendable [weak self] in self?.heard(number) }
+            source.activate()
+        }
+    }
+
+    /// A person at a terminal, or a second signal, does not wait for balancers.
+    var mustHurry: Bool { state.withLock { $0.mustHurry } }
+
+    /// Waits for the first signal; returns at once when it has come.
+    func first() async {
+        if state.withLock({ $0.received > 0 }) { return }
+        await wait(atMost: nil)
+    }
+
+    /// Waits for another signal, at most for `duration`.
+    func next(within duration: Duration) async { await wait(atMost: duration) }
+
+    /// Waits for a while, whatever comes.
+    func pause(_ duration: Duration) async {
+        await withCheckedContinuation { continuation in
+            queue.asyncAfter(deadline: .now() + duration.interval) { @Sendable in continuation.resume() }
+        }
+    }
+
+    private func wait(atMost duration: Duration?) async {
+        await withCheckedContinuation { continuation in
+            let id = state.withLock { state in
+                state.nextID += 1
+                state.waiters[state.nextID] = continuation
+                return state.nextID
+            }
+            guard let duration else { return }
+            queue.asyncAfter(deadline: .now() + duration.interval) { @Sendable [weak self] in self?.release(id) }
+        }
+    }
+
+    private func release(_ id: Int) {
+        state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
+    }
+
+    private func heard(_ number: Int32) {
+        let waiters = state.withLock { state in
+            state.received += 1
+            state.mustHurry = state.mustHurry || number == SIGINT || state.received > 1
+            defer { state.waiters = [:] }
+            return Array(state.waiters.values)
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+extension Duration {
+    /// For Dispatch's clocks.
+    var interval: DispatchTimeInterval { .milliseconds(Int(wholeMilliseconds)) }
+}

@@ -1,0 +1,150 @@
+import StrictJSON
+import TestSupport
+import Testing
+
+/// What an upstream can do wrong, and what a client is told.
+@Suite("An upstream that fails")
+struct UpstreamFaultTests {
+    struct Refusal: CustomTestStringConvertible {
+        let directives: String
+        let status: Int
+        let code: String
+        var retryAfter: String?
+        var testDescription: String { directives }
+    }
+
+    static let refusals = [
+        Refusal(directives: "status=401", status: 502, code: "upstream_error"),
+        Refusal(directives: "status=403", status: 502, code: "upstream_error"),
+        Refusal(directives: "status=429 retry_after=7", status: 429, code: "upstream_rate_limited", retryAfter: "7"),
+        Refusal(directives: "status=429", status: 429, code: "upstream_rate_limited"),
+        Refusal(directives: "status=400", status: 400, code: "invalid_request"),
+        Refusal(directives: "status=400 code=context_length_exceeded", status: 400, code: "context_length_exceeded"),
+        Refusal(directives: "status=404", status: 400, code: "invalid_request"),
+        Refusal(directives: "status=404 code=model_not_found", status: 400, code: "model_not_found"),
+        Refusal(directives: "status=413", status: 400, code: "invalid_request"),
+        Refusal(directives: "status=422", status: 400, code: "invalid_request"),
+        Refusal(directives: "status=500", status: 502, code: "upstream_error"),
+        Refusal(directives: "status=502", status: 502, code: "upstream_error"),
+        Refusal(directives: "status=302", status: 502, code: "upstream_error"),
+        Refusal(directives: "status=503 retry_after=3", status: 503, code: "upstream_unavailable", retryAfter: "3"),
+        Refusal(directives: "drop_head=1", status: 502, code: "upstream_error"),
+        Refusal(directives: "fin_head=1", status: 502, code: "upstream_error"),
+        Refusal(directives: "empty=1", status: 502, code: "upstream_error"),
+        Refusal(directives: "garbage=1", status: 502, code: "upstream_error"),
+        Refusal(directives: "tokens=5 error_after=0", status: 502, code: "upstream_error"),
+    ]
+
+    @Test("before any output gives the status that says so, streaming or not, and costs no tokens")
+    func beforeOutput() async throws {
+        try await Stack.with { stack in
+            var count = 0
+            for refusal in Self.refusals {
+                for isStream in [true, false] {
+                    let answer = try stack.completed(refusal.directives, stream: isStream)
+                    #expect(answer.status == refusal.status, "\(refusal.directives) stream=\(isStream)")
+                    #expect(answer.problemCode == refusal.code, "\(refusal.directives) stream=\(isStream)")
+                    #expect(answer.head["x-completion-id"] != nil)
+                    #expect(answer.head["x-ratelimit-limit-tokens"] == "100000000")
+                    #expect(answer.head["cache-control"]?.hasPrefix("no-store") == true)
+                    if let retryAfter = refusal.retryAfter { #expect(answer.head["retry-after"] == retryAfter) }
+                    #expect(!answer.text.contains("simulated"), "the upstream's own words are not shown")
+                    count += 1
+                }
+            }
+            try stack.expect("select count(*) from usage where outcome = 'failed'", becomes: "\(count)")
+            try stack.expect("select sum(prompt_tokens + completion_tokens) from usage", becomes: "0")
+            try stack.expectAllSettled()
+        }
+    }
+
+    struct Break: CustomTestStringConvertible {
+        let directives: String
+        let delivered: Int
+        var testDescription: String { directives }
+    }
+
+    static let breaks = [
+        Break(directives: "tokens=9 malformed=1 interval=20", delivered: 1),
+        Break(directives: "tokens=9 error_after=3 interval=20", delivered: 3),
+        Break(directives: "tokens=9 error_after=3 error_shape=vllm interval=20", delivered: 3),
+        Break(directives: "tokens=9 drop_after=3 interval=50", delivered: 3),
+        Break(directives: "tokens=9 fin_after=3 interval=20", delivered: 3),
+        Break(directives: "tokens=5 done=0 interval=20", delivered: 5),
+        Break(directives: "tokens=5 finish=none interval=20", delivered: 5),
+        Break(directives: "tokens=5 done=0 framing=close interval=20", delivered: 5),
+    ]
+
+    @Test("in the midst of a stream ends it with an error event and without [DONE]; what was delivered is billed")
+    func afterOutput() async throws {
+        try await Stack.with { stack in
+            for broken in Self.breaks {
+                let answer = try stack.completed(broken.directives)
+                #expect(answer.status == 200, "\(broken.directives)")
+                let stream = try StreamTranscript(answer.body)
+                #expect(!stream.isDone, "\(broken.directives)")
+                #expect(stream.error?["code"]?.string == "upstream_error", "\(broken.directives)")
+                #expect(stream.error?["status"]?.number?.integer == 502)
+                #expect(stream.error?["retryable"]?.bool == true)
+                #expect(stream.text == (0..<broken.delivered).map { "k\($0) " }.joined(), "\(broken.directives)")
+                #expect(stream.frames.allSatisfy { $0["finish_reason"] == nil && $0["usage"] == nil })
+                let id = try #require(answer.head["x-completion-id"])
+                let row = try stack.row(
+                    "select completion_tokens, prompt_tokens > 0, outcome from usage where completion_id = '\(id)'")
+                #expect(row == ["\(broken.delivered)", "t", "failed"], "\(broken.directives)")
+            }
+            try stack.expectAllSettled()
+        }
+    }
+
+    @Test("in the midst of an answer in one piece gives a status, and what was used is billed")
+    func afterOutputInOnePiece() async throws {
+        try await Stack.with { stack in
+            for broken in Self.breaks {
+                let answer = try stack.completed(broken.directives, stream: false)
+                #expect(answer.status == 502, "\(broken.directives)")
+                #expect(answer.problemCode == "upstream_error", "\(broken.directives)")
+                let id = try #require(answer.head["x-completion-id"])
+                let row = try stack.row("select completion_tokens, outcome from usage where completion_id = '\(id)'")
+                #expect(row == ["\(broken.delivered)", "failed"], "\(broken.directives)")
+            }
+            try stack.expectAllSettled()
+        }
+    }
+
+    @Test("by not being there gives 502 at once; when it comes back, completions work again without a restart")
+    func notListening() async throws {
+        let port = try freePort()
+        try await Stack.with(environment: ["UPSTREAM_URL": "http://127.0.0.1:\(port)/v1"]) { stack in
+            for isStream in [true, false] {
+                let answer = try stack.completed("tokens=3", stream: isStream)
+                #expect(answer.status == 502)
+                #expect(answer.problemCode == "upstream_error")
+            }
+            for generation in 1...2 {
+                let upstream = try Stack.Replica(
+                    ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
+                #expect(try StreamTranscript(stack.completed("tokens=3").body).isDone, "generation \(generation)")
+                let running = try stack.complete("tokens=1000 interval=20")
+                _ = try running.readHead()
+                _ = try running.readEvent()
+                try upstream.process.kill()
+                #expect(try running.readEvents().last?.event == "error")
+                #expect(try stack.completed("tokens=3").status == 502)
+            }
+            #expect(try stack.ask("GET", "/readyz").status == 200, "the upstream is no part of readiness")
+            try stack.expectAllSettled()
+        }
+    }
+
+    @Test("that refuses our key is told in the log by status alone, never by key")
+    func wrongKey() async throws {
+        try await Stack.with(environment: ["UPSTREAM_API_KEY": Stack.upstreamKey + "-wrong"]) { stack in
+            let answer = try stack.completed("tokens=3")
+            #expect(answer.status == 502)
+            #expect(answer.problemCode == "upstream_error")
+            let line = try stack.server.process.waitForLine(containing: "upstream status 401")
+            #expect(line.contains(try #require(answer.head["x-request-id"])))
+        }
+    }
+}
