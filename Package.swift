@@ -115,7 +115,8 @@ let package = Package(
             swiftSettings: strict),
     ]
         + [
-            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets", "Streaming", "RateLimit",
+            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets",
+            "Streaming", "RateLimit",
         ].map { module in
             let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
             return .testTarget(
