@@ -71,11 +71,12 @@ struct Application {
         }
     }
 
-    /// What one loop does for the whole process: the lease, and the feed of revoked sessions.
+    /// What one loop does for the whole process: the lease, and hearing what other replicas tell.
     private func startHousekeeping(
         _ shared: SharedServices, on parts: [(EventLoop, LoopBound<LoopServices>)]
     ) async throws -> LoopBound<Housekeeping>? {
         guard let (first, services) = parts.first else { return nil }
+        shared.completions.include(parts)
         shared.revoked.observe { session in
             for (loop, services) in parts {
                 loop.spawn { loop in

@@ -134,6 +134,20 @@ final class Replica: Sendable {
         }
     }
 
+    /// Reports completions that run with these prompt and completion tokens, second after second; whose end is asked for.
+    func report(_ running: [(CompletionID, Int, Int)], seconds: Int) async throws -> [StopRequest] {
+        try await onLimiter { limiter in
+            var stops: [StopRequest] = []
+            for _ in 0..<seconds {
+                stops += await limiter.report(
+                    running.map { id, prompt, completion in
+                        (id, Usage(promptTokens: prompt, completionTokens: completion, source: .counted, maxTokensApplied: 1))
+                    })
+            }
+            return stops
+        }
+    }
+
     /// Waits until nothing is left to write.
     func settled(within limit: Duration = .seconds(15)) async throws -> Bool {
         let io = try await loop.run { loop in LoopBound(loop.io, on: loop) }
