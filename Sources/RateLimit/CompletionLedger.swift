@@ -14,10 +14,13 @@ package final class CompletionLedger {
     /// - Returns: whether it is the owner's and not settled yet.
     package func requestStop(_ request: StopRequest) async throws(ServiceError) -> Bool {
         do throws(PostgresError) {
-            return try await !database.execute(CompletionStatements.stop, Self.values(request.completionID, request.userID)).isEmpty
+            let values = Self.values(request.completionID, request.userID)
+            return try await !database.execute(CompletionStatements.stop, values).isEmpty
         } catch {
             // Asking twice is asking once: nobody has to look first whether it was done.
-            if case .unknownOutcome = error { throw ServiceError(.databaseUnavailable, retryAfter: .seconds(1), cause: "\(error)") }
+            if case .unknownOutcome = error {
+                throw ServiceError(.databaseUnavailable, retryAfter: .seconds(1), cause: "\(error)")
+            }
             throw error.serviceError
         }
     }

@@ -79,7 +79,8 @@ final class Replica: Sendable {
         let (configuration, revoked, database) = (configuration, revoked, database)
         return try await loop.run { loop in
             let feed = RevocationFeed(
-                database: database.value(on: loop), revoked: revoked, io: loop.io, logger: Self.logger, now: SystemClock.microseconds)
+                database: database.value(on: loop), revoked: revoked, io: loop.io, logger: Self.logger,
+                now: SystemClock.microseconds)
             let listener = PostgresListener(
                 configuration: configuration, subscriptions: [feed.subscription], io: loop.io, logger: Self.logger)
             let bound = LoopBound(Feed(feed: feed, listener: listener), on: loop)

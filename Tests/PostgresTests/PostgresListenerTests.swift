@@ -5,7 +5,7 @@ import Testing
 
 @Suite
 struct PostgresListenerTests {
-    @Test("notifications reach who subscribed to their channel, all over one connection; after a loss everybody is told that it listens again")
+    @Test("notifications reach who subscribed to their channel; after a loss everybody is told that it listens again")
     func listen() async throws {
         let server = try PostgresServer.shared()
         let conninfo = try server.freshDatabase()

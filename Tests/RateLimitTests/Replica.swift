@@ -82,6 +82,7 @@ final class Replica: Sendable {
     let process = ProcessID(randomUUID())
     private let limiter: LoopBound<RateLimiter>
     private let lease: LoopBound<ProcessLease>
+    private let ledger: LoopBound<CompletionLedger>
     private let client: LoopBound<PostgresClient>
 
     init(_ database: LimitsDatabase, plan: Plan = Plan(), deadline: Duration = .seconds(5)) async throws {
@@ -92,13 +93,16 @@ final class Replica: Sendable {
         var configuration = try PostgresConfiguration(database.conninfo)
         // Many tests share one server.
         configuration.lanes.slowConnections = 1
-        (limiter, lease, client) = try await loop.run { [configuration] loop in
+        (limiter, lease, ledger, client) = try await loop.run { [configuration] loop in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
             let limiter = RateLimiter(
                 database: client, process: process, plan: plan, loop: loop, logger: logger, deadline: deadline)
             let lease = ProcessLease(database: client, process: process, io: loop.io, logger: logger)
-            return (LoopBound(limiter, on: loop), LoopBound(lease, on: loop), LoopBound(client, on: loop))
+            return (
+                LoopBound(limiter, on: loop), LoopBound(lease, on: loop),
+                LoopBound(CompletionLedger(database: client), on: loop), LoopBound(client, on: loop)
+            )
         }
     }
 
@@ -117,6 +121,12 @@ final class Replica: Sendable {
     func onLease<Result: Sendable>(_ body: @escaping @Sendable (ProcessLease) async throws -> Result) async throws -> Result {
         let lease = lease
         return try await loop.run { loop in try await body(lease.value(on: loop)) }
+    }
+
+    func onLedger<Result: Sendable>(_ body: @escaping @Sendable (CompletionLedger) async throws -> Result) async throws -> Result
+    {
+        let ledger = ledger
+        return try await loop.run { loop in try await body(ledger.value(on: loop)) }
     }
 
     func reserve(
