@@ -85,9 +85,12 @@ final class LoopServices {
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
     }
 
+    /// The completions that run on this loop.
+    var relays: RelayRegistry { upstream.openRelays }
+
     /// Ends a completion that runs on this loop.
     /// - Returns: whether there is one of this owner.
-    func stop(_ request: StopRequest) -> Bool { upstream.openRelays.stop(request.completionID, owner: request.userID) }
+    func stop(_ request: StopRequest) -> Bool { relays.stop(request.completionID, owner: request.userID) }
 
     /// Tells the limiter what the running completions have used, so that another replica can bill them should this one die, and
     /// ends those whose owners' wish to stop has not come by another way.
@@ -95,7 +98,7 @@ final class LoopServices {
         while true {
             await io.pause(Self.progressInterval)
             if isClosed { return }
-            for request in await limiter.report(upstream.openRelays.progress) { _ = stop(request) }
+            for request in await limiter.report(relays.progress) { _ = stop(request) }
         }
     }
 

@@ -56,7 +56,7 @@ final class RunningCompletions: Sendable {
         for (loop, services) in parts.withLock(\.self) {
             let sight = try? await loop.run { loop -> Sight? in
                 let services = services.value(on: loop)
-                if let relay = services.upstream.openRelays[id] { return .running(relay.progress) }
+                if let relay = services.relays[id] { return .running(relay.progress) }
                 return services.limiter.pendingSettlement(of: id).map { .ended($0) }
             }
             if let sight { return sight }
