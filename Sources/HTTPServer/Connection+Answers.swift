@@ -50,7 +50,6 @@ extension Connection {
                 leave()
                 return
             }
-            arm(.stall, context.configuration.writeStallTimeout)
         }
         // A client that reads slowly but never catches up would otherwise be kept all it was ever sent.
         if outboxStart > 0 {
@@ -74,7 +73,6 @@ extension Connection {
             switch sent {
             case .moved(let count):
                 outboxStart += count
-                arm(.stall, context.configuration.writeStallTimeout)
                 continue
             case .blocked: break
             case .ended, .failed:
@@ -86,7 +84,6 @@ extension Connection {
         if outboxStart == outbox.count {
             outbox = []
             outboxStart = 0
-            disarm()
         }
         if isThrottled, outbox.count - outboxStart <= context.configuration.lowWatermark {
             isThrottled = false
