@@ -64,9 +64,10 @@ struct Application {
     }
 
     private func warnAboutPlainUpstream() {
-        let origin = configuration.upstream.origin
-        if origin.scheme == .http, !origin.isLoopback {
-            logger.warning("UPSTREAM_URL is plain http: the key and the prompts cross the network in the clear")
+        for upstream in configuration.upstreams where upstream.origin.scheme == .http && !upstream.origin.isLoopback {
+            logger.warning(
+                "the upstream is asked over plain http: its key and the prompts cross the network in the clear",
+                metadata: ["upstream": .string(upstream.description.name)])
         }
     }
 

@@ -39,11 +39,13 @@ final class LoopServices {
         let io = loop.io
         let ids = IDSource()
         let database = PostgresClient(configuration: configuration.database, io: io, logger: shared.logger)
-        let client = try HTTPClient(origin: configuration.upstream.origin, io: io)
+        let configured = configuration.upstreams[0]
+        let client = try HTTPClient(origin: configured.origin, io: io)
         let transport = try HTTPUpstreamTransport(
-            client: client, key: configuration.upstream.key, timeouts: configuration.timeouts)
+            client: client, kind: configured.description.kind, key: configured.key, headers: configured.headers,
+            timeouts: configured.timeouts)
         let upstream = CompletionUpstream(
-            transport: transport,
+            description: configured.description, transport: transport,
             timing: RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter), io: io)
         let limiter = RateLimiter(
             database: database, process: shared.process, plan: configuration.plan, loop: loop, logger: shared.logger)

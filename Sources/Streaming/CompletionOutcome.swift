@@ -5,6 +5,8 @@ package struct CompletionOutcome: Sendable, Equatable {
     package enum Ending: Sendable, Equatable {
         /// Well: the client has all of it.
         case done
+        /// Well, before its time: its owner wanted no more.
+        case stopped
         /// The client was told so inside its stream.
         case failed(ServiceError)
         /// The client left, or was cut because it took nothing.
@@ -29,7 +31,7 @@ package struct CompletionOutcome: Sendable, Equatable {
 
 /// A completion that was collected for an answer in one piece.
 package struct CompletionResult: Sendable, Equatable {
-    /// Only `done` or `clientGone`.
+    /// Only `done`, `stopped` or `clientGone`.
     package let outcome: CompletionOutcome
     /// The inside of a JSON string: checked, and escaped as the upstream wrote it.
     package let escapedText: [UInt8]

@@ -23,6 +23,8 @@ package final class CompletionRelay {
 
     /// Names it towards client and bill.
     package let id: CompletionID
+    /// Whose it is.
+    package let owner: UserID
     /// The login it runs under; nil for a token of another kind.
     package let sessionID: SessionID?
     private let upstream: CompletionUpstream
@@ -49,19 +51,21 @@ package final class CompletionRelay {
     ///   - requestedAt: when the request came, by ``LoopIO/now``.
     ///   - encodeProblem: an error as one line of JSON, for a stream that has begun.
     package init(
-        id: CompletionID, sessionID: SessionID?, request: UpstreamRequest, upstream: CompletionUpstream, requestedAt: Int64,
+        id: CompletionID, owner: UserID, sessionID: SessionID?, request: UpstreamRequest, upstream: CompletionUpstream, requestedAt: Int64,
         encodeProblem: @escaping (ServiceError) -> [UInt8]
     ) {
         self.id = id
+        self.owner = owner
         self.sessionID = sessionID
         self.upstream = upstream
         self.encodeProblem = encodeProblem
         commitTime = requestedAt + upstream.timing.commitAfter.wholeMilliseconds
         stream = .allocate(capacity: 1)
         stream.initialize(
-            to: CompletionStream(promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens))
+            to: CompletionStream(
+                kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens))
         output = upstream.io.output
-        requestBody = request.encoded()
+        requestBody = request.encoded(for: upstream.description)
         timer = LoopTimer { [unowned self] in timerFired() }
     }
 
@@ -107,6 +111,17 @@ package final class CompletionRelay {
 
     /// Ends the completion with an error that is not the upstream's: the server stops, or the session was revoked.
     package func abort(_ error: ServiceError) { fail(error) }
+
+    /// Ends the completion because its owner wants no more of it: what there is so far is the completion, and it ends well.
+    package func stop() {
+        guard continuation != nil else { return }
+        stream.pointee.stop(into: output)
+        if !isCollecting {
+            isCommitted = true
+            sink?.write(output, last: true)
+        }
+        finish(.stopped)
+    }
 
     private func outcome(_ ending: CompletionOutcome.Ending) -> CompletionOutcome {
         CompletionOutcome(

@@ -37,6 +37,9 @@ package struct CompletionStream: ~Copyable {
     private static let frameEnd: StaticString = "\"}\n\n"
     private static let frameTextLimit = frameLimit - frameStart.utf8CodeUnitCount - frameEnd.utf8CodeUnitCount
 
+    /// Why a completion ended that its owner stopped, as the last frame says it.
+    package static let stoppedReason = "stopped"
+
     /// Set before the first bytes come.
     package var form = Form.frames
     private let promptEstimate: Int
@@ -59,9 +62,10 @@ package struct CompletionStream: ~Copyable {
     package private(set) var model: String?
 
     /// - Parameters:
+    ///   - kind: the dialect of the upstream's events.
     ///   - promptEstimate: the prompt's tokens, until the upstream tells.
     ///   - maxTokensApplied: the `max_tokens` the upstream is asked for.
-    package init(promptEstimate: Int, maxTokensApplied: Int) {
+    package init(kind: UpstreamKind = .completion, promptEstimate: Int, maxTokensApplied: Int) {
         self.promptEstimate = promptEstimate
         self.maxTokensApplied = maxTokensApplied
     }
@@ -122,6 +126,14 @@ package struct CompletionStream: ~Copyable {
         if isOver { return .done }
         isOver = true
         return .failed(.endedEarly)
+    }
+
+    /// The owner has stopped the completion: it ends well with what came so far, and with `stopped` as its finish reason.
+    package mutating func stop(into output: UnsafeMutablePointer<OutputBuffer>) {
+        if isOver { return }
+        isOver = true
+        escapedFinishReason = Array(Self.stoppedReason.utf8)
+        if form == .frames { appendEnd(to: output) }
     }
 
     private mutating func nextEvent(

@@ -6,11 +6,15 @@ package final class CompletionUpstream {
     package let timing: RelayTiming
     /// The completions that are running.
     package let openRelays = RelayRegistry()
+    let description: UpstreamDescription
     let transport: any UpstreamTransport
     let io: LoopIO
     let heartbeatMilliseconds: Int64
 
-    package init(transport: any UpstreamTransport, timing: RelayTiming, io: LoopIO) {
+    package init(
+        description: UpstreamDescription = UpstreamDescription(), transport: any UpstreamTransport, timing: RelayTiming, io: LoopIO
+    ) {
+        self.description = description
         self.transport = transport
         self.timing = timing
         self.io = io

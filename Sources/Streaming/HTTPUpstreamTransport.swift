@@ -7,20 +7,29 @@ package final class HTTPUpstreamTransport: UpstreamTransport {
     private let request: ClientRequest
     private let timeouts: ExchangeTimeouts
 
-    /// - Parameter key: sent as a bearer token, to the client's origin and nowhere else: redirects are not followed.
-    /// - Throws: where the key cannot stand in a header field.
+    /// - Parameters:
+    ///   - key: sent as a bearer token, to the client's origin and nowhere else: redirects are not followed.
+    ///   - headers: sent with every request, behind what the protocol needs.
+    /// - Throws: where the key or one of the headers cannot stand in a request.
     package init(
-        client: HTTPClient, key: Secret, timeouts: ExchangeTimeouts = ExchangeTimeouts()
+        client: HTTPClient, kind: UpstreamKind = .completion, key: Secret?, headers: [(name: String, value: String)] = [],
+        timeouts: ExchangeTimeouts = ExchangeTimeouts()
     ) throws(ClientConfigurationError) {
         self.client = client
         self.timeouts = timeouts
-        let authorization = key.withBytes { "Bearer " + String(decoding: $0, as: UTF8.self) }
-        request = try ClientRequest(
-            .post, "/completions",
-            fields: [
-                ("Authorization", authorization), ("Content-Type", "application/json"), ("Accept", "text/event-stream"),
-                ("Accept-Encoding", "identity"),
-            ])
+        var fields = [
+            (name: "Content-Type", value: "application/json"), (name: "Accept", value: "text/event-stream"),
+            (name: "Accept-Encoding", value: "identity"),
+        ]
+        if let key {
+            fields.append(("Authorization", key.withBytes { "Bearer " + String(decoding: $0, as: UTF8.self) }))
+        }
+        let path =
+            switch kind {
+            case .completion: "/completions"
+            case .chat: "/chat/completions"
+            }
+        request = try ClientRequest(.post, path, fields: fields + headers)
     }
 
     package func send(_ body: [UInt8], to relay: CompletionRelay) -> any UpstreamExchange {

@@ -29,8 +29,8 @@ package struct UpstreamRequest: Sendable {
         self.promptEstimate = promptEstimate
     }
 
-    /// The body of `POST /completions`.
-    package func encoded() -> [UInt8] {
+    /// The body that asks `upstream`, in its dialect.
+    package func encoded(for upstream: UpstreamDescription) -> [UInt8] {
         var writer = JSONWriter(capacity: prompt.utf8.count + 512)
         writer.object { writer in
             writer.member("prompt", prompt)

@@ -42,7 +42,7 @@ import Testing
                 let sink = RecordingSink(io: io)
                 if clientLeaves { sink.onWrite = { $0.close() } }
                 let relay = CompletionRelay(
-                    id: RelayScene.ids.completion, sessionID: nil, request: RelayScene.request,
+                    id: RelayScene.ids.completion, owner: RelayScene.ids.user, sessionID: nil, request: RelayScene.request,
                     upstream: upstream, requestedAt: io.now
                 ) { Array($0.code.rawValue.utf8) }
                 do throws(ServiceError) {

@@ -29,7 +29,8 @@ enum RelayScene {
     }
 
     static let ids = (
-        completion: CompletionID(UUIDBytes(high: 1, low: 2)), session: SessionID(UUIDBytes(high: 3, low: 4))
+        completion: CompletionID(UUIDBytes(high: 1, low: 2)), user: UserID(UUIDBytes(high: 5, low: 6)),
+        session: SessionID(UUIDBytes(high: 3, low: 4))
     )
 
     static let request = UpstreamRequest(
@@ -50,7 +51,7 @@ enum RelayScene {
             let sink = RecordingSink(io: io)
             script(Scene(io: io, upstream: transport, sink: sink, registry: upstream.openRelays))
             let relay = CompletionRelay(
-                id: ids.completion, sessionID: ids.session, request: request, upstream: upstream, requestedAt: io.now
+                id: ids.completion, owner: ids.user, sessionID: ids.session, request: request, upstream: upstream, requestedAt: io.now
             ) { Array(#"{"code":"\#($0.code.rawValue)"}"#.utf8) }
             var seen = Observation()
             do throws(ServiceError) {

@@ -18,7 +18,7 @@ import Testing
         parameters.suffix = "end"
         let request = UpstreamRequest(
             model: "applied", prompt: "Once \"upon\"", parameters: parameters, maxTokens: 16, user: "opaque", promptEstimate: 3)
-        let value = try JSONValue(parsing: request.encoded())
+        let value = try JSONValue(parsing: request.encoded(for: UpstreamDescription()))
         let wanted = try JSONValue(
             parsing: #"""
                 {"prompt":"Once \"upon\"","model":"applied","max_tokens":16,"temperature":0.5,"stop":["\n"],"seed":7,

@@ -6,12 +6,14 @@ import HTTPServer
 import Logging
 import PlaygroundCore
 import Postgres
+import Streaming
 
 /// Everything an operator can set, read from the environment once and checked before anything starts.
 struct Configuration: Sendable {
     var server = ServerConfiguration()
     var database: PostgresConfiguration
-    var upstream: Upstream
+    /// Where completions come from, in the order in which they are asked; never empty.
+    var upstreams: [Upstream]
     var keys: KeyRing
     var crossOrigin: CrossOrigin
     var proxies: TrustedProxies
@@ -19,8 +21,6 @@ struct Configuration: Sendable {
     var acceptsLoadTokens: Bool
     var plan: Plan
     var models: ModelPolicy
-    /// How long the upstream may take over the parts of an answer.
-    var timeouts = ExchangeTimeouts()
     /// Between two comments on a silent stream.
     var heartbeatInterval: Duration
     /// From the request to the latest moment at which a stream's head is sent.
@@ -31,10 +31,16 @@ struct Configuration: Sendable {
     var drainTimeout: Duration
     var logLevel: Logger.Level
 
-    /// Where completions come from.
+    /// One place where completions come from.
     struct Upstream: Sendable {
+        var description = UpstreamDescription()
         var origin: Origin
-        var key: Secret
+        /// Sent as a bearer token; nil for an upstream that wants none.
+        var key: Secret?
+        /// Sent with every request, beside what the protocol needs.
+        var headers: [(name: String, value: String)] = []
+        /// How long it may take over the parts of an answer.
+        var timeouts = ExchangeTimeouts()
     }
 
     /// - Throws: ``ConfigurationError`` with every complaint, each naming its variable.
@@ -82,7 +88,7 @@ struct Configuration: Sendable {
         }
         self.database = database
         self.keys = keys
-        upstream = Upstream(origin: origin, key: Secret(upstreamKey))
+        upstreams = [Upstream(origin: origin, key: Secret(upstreamKey))]
     }
 
     /// What `migrate` and the operator's commands need.

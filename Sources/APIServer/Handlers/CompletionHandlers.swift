@@ -62,7 +62,7 @@ final class CompletionHandlers {
             let ask = try Ask(id: id, request, configuration: configuration)
             let requestID = context.id
             let relay = CompletionRelay(
-                id: id, sessionID: principal.sessionID,
+                id: id, owner: principal.userID, sessionID: principal.sessionID,
                 request: UpstreamRequest(
                     model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: ask.maxTokens,
                     user: userTags.tag(principal.userID), promptEstimate: ask.promptEstimate),
@@ -208,6 +208,7 @@ extension SettlementOutcome {
     fileprivate init(_ ending: CompletionOutcome.Ending) {
         switch ending {
         case .done: self = .done
+        case .stopped: self = .stopped
         case .failed: self = .failed
         case .clientGone: self = .clientGone
         }

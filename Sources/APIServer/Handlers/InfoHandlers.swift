@@ -22,9 +22,9 @@ final class InfoHandlers {
                     writer.object { writer in
                         writer.member("heartbeat_interval_ms", configuration.heartbeatInterval.wholeMilliseconds)
                         writer.member("commit_after_ms", configuration.commitAfter.wholeMilliseconds)
-                        writer.member("upstream_first_byte_timeout_ms", configuration.timeouts.firstByte.wholeMilliseconds)
-                        writer.member("upstream_silence_timeout_ms", configuration.timeouts.silence.wholeMilliseconds)
-                        writer.member("upstream_total_timeout_ms", configuration.timeouts.total.wholeMilliseconds)
+                        writer.member("upstream_first_byte_timeout_ms", configuration.upstreams[0].timeouts.firstByte.wholeMilliseconds)
+                        writer.member("upstream_silence_timeout_ms", configuration.upstreams[0].timeouts.silence.wholeMilliseconds)
+                        writer.member("upstream_total_timeout_ms", configuration.upstreams[0].timeouts.total.wholeMilliseconds)
                     }
                 }
                 writer.member("limits") { writer in

@@ -10,7 +10,7 @@ final class CompletionMeters {
     private let promptTokens = Counter(label: "completion_tokens_total", dimensions: [("kind", "prompt")])
     private let completionTokens = Counter(label: "completion_tokens_total", dimensions: [("kind", "completion")])
     private let endings: [String: Counter] = Dictionary(
-        uniqueKeysWithValues: ["done", "failed", "client_gone"].map {
+        uniqueKeysWithValues: ["done", "stopped", "failed", "client_gone"].map {
             ($0, Counter(label: "completions_total", dimensions: [("ending", $0)]))
         })
 
@@ -27,6 +27,7 @@ final class CompletionMeters {
             let ending =
                 switch outcome.ending {
                 case .done: "done"
+                case .stopped: "stopped"
                 case .failed: "failed"
                 case .clientGone: "client_gone"
                 }
