@@ -9,7 +9,7 @@ import HTTPTypes
 final class Connection: Channel {
     /// What the one timer is measuring.
     enum Wait {
-        case nothing, firstByte, idle, head, body, stall, linger
+        case nothing, firstByte, idle, head, body, linger
     }
 
     /// How much of the body of the request in hand has been taken from the connection.
@@ -31,6 +31,8 @@ final class Connection: Channel {
     var outbox: [UInt8] = []
     var outboxStart = 0
     var isThrottled = false
+    /// Set while the client is owed something, as of the last look.
+    var sendPace: SendPace?
     var canRead = false
     var peerHasFinished = false
     var isGone = false
@@ -281,10 +283,6 @@ final class Connection: Channel {
 
     func timeIsUp() {
         hasTimedOut = true
-        if wait == .stall {
-            Socket.resetOnClose(descriptor)
-            leave()
-        }
         wake()
     }
 
