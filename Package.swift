@@ -111,7 +111,9 @@ let package = Package(
         // The whole system as processes of its own; the executables are named so that they are built first.
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["APIServer", "UpstreamSimulator", "Auth", "EventLoop", "PlaygroundCore", "StrictJSON", "TestSupport"],
+            dependencies: [
+                "APIServer", "UpstreamSimulator", "Auth", "EventLoop", "PlaygroundCore", "Postgres", "StrictJSON", "TestSupport",
+            ],
             swiftSettings: strict),
     ]
         + [
