@@ -93,7 +93,7 @@ final class Connection: Channel {
             return false
         }
         let continues = mayContinue(after: request)
-        send(response, request.responseFields.merging(response.fields), to: request.head.method, keepAlive: continues)
+        send(response, request.responseFields, to: request.head.method, keepAlive: continues)
         await flushed()
         return continues && !isGone
     }
@@ -195,7 +195,7 @@ final class Connection: Channel {
         bodyState = .abandoned
         disarm()
         let response = context.responder.refuse(error)
-        send(response, response.fields, to: method, keepAlive: false)
+        send(response, ResponseFields(), to: method, keepAlive: false)
         await flushed()
     }
 
