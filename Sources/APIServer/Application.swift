@@ -79,7 +79,7 @@ struct Application {
         shared.revoked.observe { session in
             for (loop, services) in parts {
                 loop.spawn { loop in
-                    services.value(on: loop).upstream.openRelays.abort(session: session, ServiceError(.sessionRevoked))
+                    services.value(on: loop).upstreams.openRelays.abort(session: session, ServiceError(.sessionRevoked))
                 }
             }
         }
@@ -104,7 +104,7 @@ struct Application {
         }
         for (loop, services) in parts {
             loop.spawn { loop in
-                services.value(on: loop).upstream.openRelays.abortAll(
+                services.value(on: loop).upstreams.openRelays.abortAll(
                     ServiceError(.shuttingDown, "The server is shutting down", retryAfter: .seconds(1)))
             }
         }

@@ -26,7 +26,17 @@ package final class RelayRegistry {
         for relay in relays.values.filter({ $0.sessionID == session }) { relay.abort(error) }
     }
 
-    func insert(_ relay: CompletionRelay) { relays[relay.id] = relay }
+    /// Ends a completion because its owner wants no more of it.
+    /// - Returns: false where no such completion of theirs is running here.
+    package func stop(_ id: CompletionID, owner: UserID) -> Bool {
+        guard let relay = relays[id], relay.owner == owner else { return false }
+        relay.stop()
+        return true
+    }
+
+    /// A completion has been admitted: from now on it can be stopped, though its relay may not have been started. The relay takes
+    /// itself out when it has ended; it has to be started, or it stays.
+    package func insert(_ relay: CompletionRelay) { relays[relay.id] = relay }
 
     func remove(_ relay: CompletionRelay) {
         if relays[relay.id] === relay { relays[relay.id] = nil }

@@ -8,6 +8,8 @@ package struct UpstreamErrorReport: Sendable, Equatable {
     package private(set) var code: ErrorCode?
     /// The status that the error stands for, where it names one: an error inside a stream has no other.
     package private(set) var status: Int?
+    /// There is no money left: waiting does not help.
+    package private(set) var isQuotaSpent = false
     /// Its type and code as words, for the log.
     package private(set) var label = ""
 
@@ -26,13 +28,14 @@ package struct UpstreamErrorReport: Sendable, Equatable {
         let type = Self.word(members["type"])
         let word = Self.word(members["code"])
         label = [type, word].compactMap(\.self).joined(separator: " ")
+        isQuotaSpent = word == "insufficient_quota" || type == "insufficient_quota"
         if case .number(let number)? = members["code"], let status = number.integer, 400...599 ~= status {
             self.status = Int(status)
         }
         switch (word, type) {
         case ("context_length_exceeded", _), (_, "exceed_context_size_error"): code = .contextLengthExceeded
         case ("model_not_found", _), (_, "NotFoundError"): code = .modelNotFound
-        case ("rate_limit_exceeded", _), ("insufficient_quota", _): status = status ?? 429
+        case ("rate_limit_exceeded", _), ("insufficient_quota", _), (_, "insufficient_quota"): status = status ?? 429
         default:
             // vLLM names this one in its message alone.
             if case .string(let message)? = members["message"], message.contains("maximum context length") {

@@ -29,6 +29,9 @@ package struct UpstreamRequest: Sendable {
         self.promptEstimate = promptEstimate
     }
 
+    /// The field that keeps `upstream` from being asked this; nil where it can be.
+    package func refusal(by upstream: UpstreamDescription) -> FieldError? { nil }
+
     /// The body that asks `upstream`, in its dialect.
     package func encoded(for upstream: UpstreamDescription) -> [UInt8] {
         var writer = JSONWriter(capacity: prompt.utf8.count + 512)

@@ -3,6 +3,7 @@ import HTTPClient
 import HTTPServer
 import PlaygroundCore
 import Presets
+import Streaming
 import StrictJSON
 
 /// What a frontend has to know before it draws anything: the server's ways, and the models with their knobs.
@@ -23,8 +24,8 @@ final class InfoHandlers {
                         writer.member("heartbeat_interval_ms", configuration.heartbeatInterval.wholeMilliseconds)
                         writer.member("commit_after_ms", configuration.commitAfter.wholeMilliseconds)
                         writer.member("upstream_first_byte_timeout_ms", configuration.upstreams[0].timeouts.firstByte.wholeMilliseconds)
-                        writer.member("upstream_silence_timeout_ms", configuration.upstreams[0].timeouts.silence.wholeMilliseconds)
-                        writer.member("upstream_total_timeout_ms", configuration.upstreams[0].timeouts.total.wholeMilliseconds)
+                        writer.member("upstream_silence_timeout_ms", configuration.upstreams[0].description.silenceTimeout.wholeMilliseconds)
+                        writer.member("upstream_total_timeout_ms", configuration.upstreams[0].description.totalTimeout.wholeMilliseconds)
                     }
                 }
                 writer.member("limits") { writer in
