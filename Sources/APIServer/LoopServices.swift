@@ -28,26 +28,20 @@ final class LoopServices {
     let database: PostgresClient
     let accounts: AccountService
     let limiter: RateLimiter
-    let upstream: CompletionUpstream
-    private let client: HTTPClient
+    let upstreams: UpstreamPool
+    private let clients: [HTTPClient]
     private let io: LoopIO
     private var isClosed = false
 
     /// The composition root of a loop.
-    /// - Throws: where the upstream's key or certificates cannot be used.
+    /// - Throws: where an upstream's key or certificates cannot be used.
     init(_ shared: SharedServices, on loop: isolated EventLoop) throws {
         let configuration = shared.configuration
         let io = loop.io
         let ids = IDSource()
         let database = PostgresClient(configuration: configuration.database, io: io, logger: shared.logger)
-        let configured = configuration.upstreams[0]
-        let client = try HTTPClient(origin: configured.origin, io: io)
-        let transport = try HTTPUpstreamTransport(
-            client: client, kind: configured.description.kind, key: configured.key, headers: configured.headers,
-            timeouts: configured.timeouts)
-        let upstream = CompletionUpstream(
-            description: configured.description, transport: transport,
-            timing: RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter), io: io)
+        let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
+        let upstreams = try Self.pool(clients, configuration, io, shared.logger)
         let limiter = RateLimiter(
             database: database, process: shared.process, plan: configuration.plan, loop: loop, logger: shared.logger)
         let accounts = AccountService(
@@ -62,7 +56,7 @@ final class LoopServices {
             sessions: SessionHandlers(accounts: accounts, authentication: authentication),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
-                limiter: limiter, presets: presets, upstream: upstream, configuration: configuration,
+                limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
                 userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
@@ -78,15 +72,30 @@ final class LoopServices {
         self.database = database
         self.accounts = accounts
         self.limiter = limiter
-        self.upstream = upstream
-        self.client = client
+        self.upstreams = upstreams
+        self.clients = clients
         self.io = io
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
     }
 
+    private static func pool(
+        _ clients: [HTTPClient], _ configuration: Configuration, _ io: LoopIO, _ logger: Logger
+    ) throws -> UpstreamPool {
+        let meters = UpstreamMeters(logger: logger)
+        let upstreams = try zip(configuration.upstreams, clients).map { configured, client in
+            let transport = try HTTPUpstreamTransport(
+                client: client, kind: configured.description.kind, key: configured.key, headers: configured.headers,
+                timeouts: configured.timeouts)
+            let circuit = meters.circuit(of: configured.description.name)
+            return Upstream(description: configured.description, transport: transport, onBreaker: circuit)
+        }
+        let timing = RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter)
+        return UpstreamPool(upstreams, timing: timing, io: io) { meters.failed($0) }
+    }
+
     /// The completions that run on this loop.
-    var relays: RelayRegistry { upstream.openRelays }
+    var relays: RelayRegistry { upstreams.openRelays }
 
     /// Ends a completion that runs on this loop.
     /// - Returns: whether there is one of this owner.
@@ -106,6 +115,6 @@ final class LoopServices {
     func close() async {
         isClosed = true
         await limiter.drain(.seconds(5))
-        client.close()
+        for client in clients { client.close() }
     }
 }

@@ -10,7 +10,8 @@ package final class Exchange {
     private struct State: ~Copyable {
         var decoder = ResponseDecoder()
         var receiver: (any ResponseReceiver)?
-        var phaseTimer: LoopTimer?
+        /// Until the answer begins.
+        var timer: LoopTimer?
         var awaiting = Awaiting.connection
         var isSending = false
         var isHeadDelivered = false
@@ -25,7 +26,6 @@ package final class Exchange {
     private let client: HTTPClient
     private let io: LoopIO
     private let timeouts: ExchangeTimeouts
-    private let silence: Int64
     /// Behind a pointer: no exclusivity check on any access, neither for its cost (600 instructions an event) nor for a
     /// callback that comes back to this exchange.
     private let state: UnsafeMutablePointer<State>
@@ -36,18 +36,15 @@ package final class Exchange {
     private var sent = 0
     private var isRequestCut = false
     private var isReadDue = false
-    private var totalTimer: LoopTimer?
 
     init(client: HTTPClient, request: [UInt8], timeouts: ExchangeTimeouts, receiver: any ResponseReceiver) {
         self.client = client
         io = client.io
         self.request = request
         self.timeouts = timeouts
-        silence = timeouts.silence.wholeMilliseconds
         state = .allocate(capacity: 1)
         state.initialize(to: State(receiver: receiver))
-        state.pointee.phaseTimer = LoopTimer { [unowned self] in phaseTimedOut() }
-        totalTimer = LoopTimer { [unowned self] in fail(.totalTimedOut) }
+        state.pointee.timer = LoopTimer { [unowned self] in timedOut() }
     }
 
     deinit {
@@ -55,7 +52,7 @@ package final class Exchange {
         state.deallocate()
     }
 
-    /// Reads nothing more until ``resume()``; TCP then holds the sender back. The silence time-out rests meanwhile.
+    /// Reads nothing more until ``resume()``; TCP then holds the sender back. The time-out for the first byte rests meanwhile.
     package func pause() { state.pointee.isPaused = true }
 
     /// Reads on, after the events in hand.
@@ -63,7 +60,7 @@ package final class Exchange {
         guard state.pointee.isPaused, !state.pointee.isEnded else { return }
         state.pointee.isPaused = false
         guard link != nil else { return }
-        schedulePhase(after: state.pointee.awaiting == .firstByte ? timeouts.firstByte : timeouts.silence)
+        if state.pointee.awaiting == .firstByte { schedule(after: timeouts.firstByte) }
         readSoon()
     }
 
@@ -73,7 +70,6 @@ package final class Exchange {
     // MARK: Connecting and sending
 
     func start() {
-        if let totalTimer { io.schedule(totalTimer, after: timeouts.total) }
         if client.isClosed {
             io.atEndOfTurn { [self] in fail(.connect("the client is closed")) }
         } else if let link = client.pool.take() {
@@ -85,7 +81,7 @@ package final class Exchange {
 
     private func connect() {
         state.pointee.awaiting = .connection
-        schedulePhase(after: timeouts.connect)
+        schedule(after: timeouts.connect)
         attempt = client.connector.connect(deadline: io.now + timeouts.connect.wholeMilliseconds) { [self] result in
             attempt = nil
             switch result {
@@ -101,7 +97,7 @@ package final class Exchange {
         state.pointee.awaiting = .firstByte
         sent = 0
         state.pointee.isSending = true
-        schedulePhase(after: timeouts.firstByte)
+        schedule(after: timeouts.firstByte)
         sendRequest(link)
     }
 
@@ -111,7 +107,7 @@ package final class Exchange {
             switch result {
             case .moved(let count):
                 sent += count
-                if state.pointee.awaiting == .firstByte { refreshPhase(milliseconds: timeouts.firstByte.wholeMilliseconds) }
+                if let timer = state.pointee.timer { io.refresh(timer, milliseconds: timeouts.firstByte.wholeMilliseconds) }
             case .blocked:
                 return
             case .ended, .failed:
@@ -175,12 +171,11 @@ package final class Exchange {
 
     @inline(__always)
     private func bytesCame() {
-        if state.pointee.awaiting == .nextByte {
-            refreshPhase(milliseconds: silence)
-            return
-        }
+        if state.pointee.awaiting == .nextByte { return }
         state.pointee.awaiting = .nextByte
-        schedulePhase(after: timeouts.silence)
+        if let timer = state.pointee.timer { io.cancel(timer) }
+        // A stream lasts, and has no more use for it.
+        state.pointee.timer = nil
         // No second attempt from here on.
         if !state.pointee.isSending { request = [] }
     }
@@ -243,21 +238,16 @@ package final class Exchange {
         connect()
     }
 
-    private func schedulePhase(after timeout: Duration) {
-        if let timer = state.pointee.phaseTimer { io.schedule(timer, after: timeout) }
+    private func schedule(after timeout: Duration) {
+        if let timer = state.pointee.timer { io.schedule(timer, after: timeout) }
     }
 
-    @inline(__always)
-    private func refreshPhase(milliseconds: Int64) {
-        if let timer = state.pointee.phaseTimer { io.refresh(timer, milliseconds: milliseconds) }
-    }
-
-    private func phaseTimedOut() {
+    private func timedOut() {
         switch state.pointee.awaiting {
         case .connection: fail(.connectTimedOut)
         // Paused: rearmed by `resume`.
         case .firstByte: if !state.pointee.isPaused { fail(.firstByteTimedOut) }
-        case .nextByte: if !state.pointee.isPaused { fail(.silenceTimedOut) }
+        case .nextByte: break
         }
     }
 
@@ -272,8 +262,7 @@ package final class Exchange {
     private func end() {
         if state.pointee.isEnded { return }
         state.pointee.isEnded = true
-        if let timer = state.pointee.phaseTimer { io.cancel(timer) }
-        if let totalTimer { io.cancel(totalTimer) }
+        if let timer = state.pointee.timer { io.cancel(timer) }
         state.pointee.receiver = nil
         request = []
         if let link {

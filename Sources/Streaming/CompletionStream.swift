@@ -53,8 +53,9 @@ package struct CompletionStream: ~Copyable {
     private var texts = 0
     /// Events without a text in which the model thought aloud: the tokens were generated all the same.
     private var thoughts = 0
-    /// Events without output, while there has been no output.
-    private var heldEvents = 0
+    /// All events that were no comments.
+    package private(set) var events = 0
+    /// What came in while there has been no output.
     private var heldBytes = 0
     /// The inside of a JSON string; held for the last frame.
     private var escapedFinishReason: [UInt8] = []
@@ -78,12 +79,10 @@ package struct CompletionStream: ~Copyable {
     /// Why the completion ended, in the upstream's word; nil before.
     package var finishReason: String? { Self.decoded(escapedFinishReason) }
 
-    private var hasText: Bool { texts > 0 }
+    /// Whether there has been output.
+    package var hasText: Bool { texts > 0 }
 
     private var hasTokens: Bool { texts + thoughts > 0 }
-
-    /// Whether the upstream has given anything that counts: a text, a thought, or a number of tokens.
-    package var hasUsage: Bool { hasTokens || told != nil }
 
     /// The log probabilities that were collected beside the text, as one JSON value; nil where there are none.
     package var collectedLogprobs: [UInt8]? {
@@ -93,7 +92,7 @@ package struct CompletionStream: ~Copyable {
 
     /// Without any output so far, as much has come in as may be held back.
     package var isHoldFull: Bool {
-        !hasText && (heldEvents >= Self.heldEventLimit || heldBytes >= Self.heldByteLimit)
+        !hasText && (events >= Self.heldEventLimit || heldBytes >= Self.heldByteLimit)
     }
 
     /// The tokens of what was generated so far. One is counted for each event with a text or a thought; the upstream's own
@@ -118,14 +117,19 @@ package struct CompletionStream: ~Copyable {
         if !hasText { heldBytes += bytes.count }
         var offset = 0
         do throws(UpstreamFault) {
-            while let event = try nextEvent(in: bytes, from: &offset) {
-                if !event.isTyped, let text = scanner.repeatedText(in: event.data) {
+            // Asked once more where an event was kept, so that the parser lets go of it.
+            while offset < bytes.count || !parser.isBetweenEvents {
+                if parser.isBetweenEvents, let text = scanner.nextText(in: bytes, from: &offset) {
                     append(text, to: output)
-                } else if try read(event, into: output) {
-                    isOver = true
-                    return .done
+                } else if let event = try nextEvent(in: bytes, from: &offset) {
+                    if try read(event, into: output) {
+                        isOver = true
+                        return .done
+                    }
+                } else {
+                    break
                 }
-                if !hasText { heldEvents += 1 }
+                events += 1
             }
         } catch {
             isOver = true
@@ -142,11 +146,12 @@ package struct CompletionStream: ~Copyable {
     }
 
     /// The owner has stopped the completion: it ends well with what came so far, and with `stopped` as its finish reason.
-    package mutating func stop(into output: UnsafeMutablePointer<OutputBuffer>) {
+    /// - Parameter usage: what the last frame says of it; nothing was used where nobody was asked.
+    package mutating func stop(usage: Usage, into output: UnsafeMutablePointer<OutputBuffer>) {
         if isOver { return }
         isOver = true
         escapedFinishReason = Array(Self.stoppedReason.utf8)
-        if form == .frames { appendEnd(to: output) }
+        if form == .frames { appendEnd(usage: usage, to: output) }
     }
 
     private mutating func nextEvent(
@@ -163,15 +168,6 @@ package struct CompletionStream: ~Copyable {
     private mutating func read(
         _ event: ServerSentEvent, into output: UnsafeMutablePointer<OutputBuffer>
     ) throws(UpstreamFault) -> Bool {
-        // Matched as a prefix, as the official clients do: no JSON text begins so.
-        if event.data.starts(with: "[DONE]".utf8) {
-            guard !escapedFinishReason.isEmpty else { throw .endedEarly }
-            if form == .frames { appendEnd(to: output) }
-            return true
-        }
-        if event.isTyped, parser.eventType.elementsEqual("error".utf8) {
-            throw .errorEvent(UpstreamErrorReport(body: event.data.span))
-        }
         if !event.isTyped, let repetition = scanner.repetition(in: event.data) {
             if let text = repetition.text, !text.isEmpty {
                 append(text, to: output)
@@ -180,6 +176,15 @@ package struct CompletionStream: ~Copyable {
             }
             if let usage = repetition.usage { take(usage) }
             return false
+        }
+        // Matched as a prefix, as the official clients do: no JSON text begins so.
+        if event.data.starts(with: "[DONE]".utf8) {
+            guard !escapedFinishReason.isEmpty else { throw .endedEarly }
+            if form == .frames { appendEnd(usage: progress, to: output) }
+            return true
+        }
+        if event.isTyped, parser.eventType.elementsEqual("error".utf8) {
+            throw .errorEvent(UpstreamErrorReport(body: event.data.span))
         }
         let found = try scanner.scan(event.data)
         if let error = found.error { throw .errorEvent(error) }
@@ -240,12 +245,12 @@ package struct CompletionStream: ~Copyable {
         if form == .frames { try StreamFrame.append(entries, to: output) }
     }
 
-    private func appendEnd(to output: UnsafeMutablePointer<OutputBuffer>) {
+    private func appendEnd(usage: Usage, to output: UnsafeMutablePointer<OutputBuffer>) {
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("text", "")
             writer.member("finish_reason") { $0.string(escaped: escapedFinishReason.span) }
-            writer.member("usage", progress)
+            writer.member("usage", usage)
         }
         output.pointee.append("data: ")
         output.pointee.append(writer.bytes)

@@ -34,7 +34,9 @@ package final class RelayRegistry {
         for relay in relays.values.filter({ $0.sessionID == session }) { relay.abort(error) }
     }
 
-    func insert(_ relay: CompletionRelay) { relays[relay.id] = relay }
+    /// A completion has been admitted: from now on it can be stopped, though its relay may not have been started. The relay takes
+    /// itself out when it has ended; it has to be started, or it stays.
+    package func insert(_ relay: CompletionRelay) { relays[relay.id] = relay }
 
     func remove(_ relay: CompletionRelay) {
         if relays[relay.id] === relay { relays[relay.id] = nil }

@@ -1,4 +1,3 @@
-import HTTPClient
 import PlaygroundCore
 import StrictJSON
 import Testing
@@ -149,17 +148,5 @@ import Testing
         ])
     func contentType(value: String, isStream: Bool) {
         #expect(UpstreamAnswer(status: 200, contentType: value).isEventStream == isStream)
-    }
-
-    @Test(
-        "the exchange's time-outs are time-outs, all else is an upstream error",
-        arguments: [
-            (ClientError.Reason.connectTimedOut, ErrorCode.upstreamTimeout), (.firstByteTimedOut, .upstreamTimeout),
-            (.silenceTimedOut, .upstreamTimeout), (.totalTimedOut, .upstreamTimeout), (.connect("refused"), .upstreamError),
-            (.tls("no trust"), .upstreamError), (.reset, .upstreamError), (.truncated, .upstreamError),
-            (.malformed("chunk"), .upstreamError), (.headTooLarge, .upstreamError),
-        ])
-    func clientErrors(reason: ClientError.Reason, code: ErrorCode) {
-        #expect(UpstreamFault(ClientError(reason, isAfterHead: false)).serviceError.code == code)
     }
 }

@@ -56,8 +56,7 @@ extension Configuration.Upstream {
         self.origin = origin
         self.key = key
         self.headers = headers
-        self.timeouts = ExchangeTimeouts(
-            connect: timeouts.connect, firstByte: timeouts.firstByte, silence: timeouts.silence, total: timeouts.total)
+        self.timeouts = ExchangeTimeouts(connect: timeouts.connect, firstByte: timeouts.firstByte)
     }
 
     /// What it was configured with, for those who ask.
@@ -66,8 +65,8 @@ extension Configuration.Upstream {
         times.connect = timeouts.connect
         times.firstByte = timeouts.firstByte
         times.firstToken = description.firstTokenTimeout
-        times.silence = timeouts.silence
-        times.total = timeouts.total
+        times.silence = description.silenceTimeout
+        times.total = description.totalTimeout
         return times
     }
 }

@@ -33,6 +33,7 @@ enum Problem {
                     }
                 }
             }
+            writer.member("phase", error.phase?.rawValue)
             writer.member("retryable", error.retryable)
             writer.member("retry_after_ms", error.retryAfter?.wholeMilliseconds)
             writer.member("request_id", requestID)

@@ -12,7 +12,7 @@ import StrictJSON
 final class CompletionHandlers {
     private let limiter: RateLimiter
     private let presets: PresetStore
-    private let upstream: CompletionUpstream
+    private let upstreams: UpstreamPool
     private let configuration: Configuration
     private let userTags: UserTags
     private let ids: IDSource
@@ -20,12 +20,12 @@ final class CompletionHandlers {
     private let meters = CompletionMeters()
 
     init(
-        limiter: RateLimiter, presets: PresetStore, upstream: CompletionUpstream, configuration: Configuration,
+        limiter: RateLimiter, presets: PresetStore, upstreams: UpstreamPool, configuration: Configuration,
         userTags: UserTags, ids: IDSource, io: LoopIO
     ) {
         self.limiter = limiter
         self.presets = presets
-        self.upstream = upstream
+        self.upstreams = upstreams
         self.configuration = configuration
         self.userTags = userTags
         self.ids = ids
@@ -44,6 +44,7 @@ final class CompletionHandlers {
         case .admitted(let snapshot):
             context.tell(snapshot)
         }
+        upstreams.openRelays.insert(relay)
         return .deferred { [self] in await run(relay, ask, context) }
     }
 
@@ -62,12 +63,12 @@ final class CompletionHandlers {
             }
             let ask = try Ask(id: id, request, configuration: configuration)
             let requestID = context.id
-            let relay = CompletionRelay(
+            let relay = try CompletionRelay(
                 id: id, owner: principal.userID, sessionID: principal.sessionID,
                 request: UpstreamRequest(
                     model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: ask.maxTokens,
                     user: userTags.tag(principal.userID), promptEstimate: ask.promptEstimate),
-                upstream: upstream, requestedAt: requestedAt
+                pool: upstreams, requestedAt: requestedAt
             ) { Problem.json($0, requestID: requestID) }
             return (ask, relay)
         } catch {
