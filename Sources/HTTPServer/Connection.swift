@@ -2,9 +2,10 @@ import EventLoop
 import HTTPCore
 import HTTPTypes
 
-/// One client's connection: its task reads requests one after another, top to bottom; its socket is served by callbacks.
+/// One client's connection: its task serves requests one after another, top to bottom; its socket is served by callbacks.
 ///
-/// Confined to its loop. Input is read only while a request is awaited, so what a client pipelines behind a running
+/// What can be answered at once is answered in the callback that brought it, and the task sleeps on: waking it costs more than
+/// all the rest of such an answer. Confined to its loop. Input is read only while a request is awaited, so what a client pipelines behind a running
 /// answer waits in the kernel.
 final class Connection: Channel {
     /// What the one timer is measuring.
@@ -18,6 +19,20 @@ final class Connection: Channel {
         case unread(BodyFraming)
         /// Given up in the middle: the connection ends after the answer.
         case abandoned
+    }
+
+    /// What a look at the input came to, all that could be answered at once being answered.
+    enum Turn {
+        /// There is nothing to do until more comes.
+        case rests
+        /// A request whose answer, or whose end, has to be waited for.
+        case awaits(Request, Reply)
+        /// An answer is on its way that does not let the next request follow at once.
+        case answered(mayGoOn: Bool)
+        /// What came is no request.
+        case refused(RequestError)
+        /// No further request can be served.
+        case over
     }
 
     /// Requests of one client that are answered in a row while others wait.
@@ -37,12 +52,15 @@ final class Connection: Channel {
     var hasTimedOut = false
     var wait = Wait.nothing
     var waiter: UnsafeContinuation<Void, Never>?
+    /// The task waits for a request, not for anything that belongs to one.
+    var isAwaitingRequest = false
+    var turn = Turn.rests
     var timer: LoopTimer?
     var stream: ResponseStream?
     var bodyState = BodyState.done
     var expectsContinue = false
     var requestCount = 0
-    /// Requests served since this connection last waited for anything.
+    /// Requests served since this connection last waited for one.
     var burst = 0
     let peerAddress: String
 
@@ -60,24 +78,52 @@ final class Connection: Channel {
     /// Serves requests until either side has had enough, then closes.
     func run() async {
         context.io.register(self)
+        arm(.firstByte, isOverflow ? context.configuration.overflowTimeout : context.configuration.firstByteTimeout)
         var mayGoOn = true
-        while mayGoOn, let request = await nextRequest() { mayGoOn = await serve(request) }
+        serving: while mayGoOn {
+            switch await nextTurn() {
+            case .rests: continue
+            case .awaits(let request, let reply): mayGoOn = await serve(request, reply)
+            case .answered(let mayContinue):
+                await flushed()
+                mayGoOn = mayContinue && !isGone
+            case .refused(let error):
+                await refuse(error)
+                mayGoOn = false
+            case .over: break serving
+            }
+        }
         // Between two requests there is no answer that a reset could take along; after a refusal there is.
         if !mayGoOn || !isBodyTaken { await linger() }
         close()
     }
 
-    /// - Returns: whether the connection may carry another request.
-    func serve(_ request: Request) async -> Bool {
-        var reply: Reply
+    /// Answers a request as far as that goes without waiting.
+    /// - Returns: nil when the answer is out and the next request may follow.
+    func answer(_ request: Request) -> Turn? {
+        let reply: Reply
         if isOverflow, let refusal = context.responder.refuseOverload(request) {
             reply = .response(refusal)
         } else if announcesTooMuch {
             reply = .response(context.responder.refuseBody(of: request))
         } else {
-            reply = await respond(to: request)
+            reply = context.responder.respond(to: request)
         }
-        while case .deferred(let work) = reply { reply = await work() }
+        guard case .response(let response) = reply, stream == nil, isBodyTaken else { return .awaits(request, reply) }
+        let mayGoOn = mayContinue(after: request)
+        send(response, request.responseFields, to: request.head.method, keepAlive: mayGoOn)
+        return mayGoOn && outbox.isEmpty && !isGone ? nil : .answered(mayGoOn: mayGoOn)
+    }
+
+    /// Waits for an answer and sends it.
+    /// - Returns: whether the connection may carry another request.
+    func serve(_ request: Request, _ first: Reply) async -> Bool {
+        var reply = first
+        while true {
+            if case .awaited(let work) = reply { reply = await onOwnTask(work) }
+            guard case .deferred(let work) = reply else { break }
+            reply = await work()
+        }
         guard case .response(let response) = reply, stream?.isCommitted != true else {
             // A stream that has begun is the answer, whatever else is returned.
             let isWhole = stream?.isFinished == true && stream?.keepsAlive == true
@@ -96,14 +142,13 @@ final class Connection: Channel {
         return continues && !isGone
     }
 
-    /// Has the request answered by a task of its own, whose stack is gone when this returns.
-    func respond(to request: Request) async -> Reply {
+    private func onOwnTask(_ work: @escaping () async -> Reply) async -> Reply {
         await withUnsafeContinuation { continuation in
-            // Both stay on this loop: the task is one of its tasks.
-            nonisolated(unsafe) let (connection, request) = (self, request)
+            // It stays on this loop: the task is one of its tasks.
+            nonisolated(unsafe) let work = work
             context.loop.spawn { _ in
                 // Handed from one task of this loop to another, neither of which goes on with it.
-                nonisolated(unsafe) let reply = await connection.context.responder.respond(to: request)
+                nonisolated(unsafe) let reply = await work()
                 continuation.resume(returning: reply)
             }
         }
@@ -124,77 +169,6 @@ final class Connection: Channel {
         // Its readiness may wait in a batch to come: one look at the socket tells a request that has arrived.
         canRead = true
         wake()
-    }
-
-    // MARK: Requests
-
-    func nextRequest() async -> Request? {
-        burst += 1
-        if burst > Self.longestBurst { await giveWay() }
-        if requestCount == 0 {
-            arm(.firstByte, isOverflow ? context.configuration.overflowTimeout : context.configuration.firstByteTimeout)
-        }
-        while true {
-            if !inbox.isEmpty {
-                do throws(HTTPParseError) {
-                    if let head = try parser.parse(inbox.span) {
-                        return begin(head)
-                    }
-                } catch {
-                    await refuse(.malformed(error))
-                    return nil
-                }
-                if wait != .head {
-                    arm(.head, isOverflow ? context.configuration.overflowTimeout : context.configuration.headTimeout)
-                }
-            } else if wait == .nothing {
-                arm(.idle, context.configuration.keepAliveTimeout)
-            }
-            switch fill() {
-            case .some: continue
-            case .ended: return nil
-            case .blocked: break
-            }
-            if hasTimedOut {
-                if wait == .head { await refuse(.timedOut) }
-                return nil
-            }
-            if context.isDraining, inbox.isEmpty { return nil }
-            await suspend()
-        }
-    }
-
-    func begin(_ head: RequestHead) -> Request {
-        disarm()
-        parser.reset()
-        requestCount += 1
-        let bytes = takeInput(head.length)
-        bodyState = .unread(head.framing)
-        if case .none = head.framing { bodyState = .done }
-        if case .length(0) = head.framing { bodyState = .done }
-        expectsContinue = head.expectsContinue
-        return Request(head: head, bytes: bytes, connection: self)
-    }
-
-    func takeInput(_ count: Int) -> [UInt8] {
-        if inbox.count == count {
-            let all = inbox
-            inbox = []
-            return all
-        }
-        let front = Array(inbox[..<count])
-        inbox.removeFirst(count)
-        return front
-    }
-
-    /// Answers bytes that are no request; the connection then closes, because nobody knows where the next one would begin.
-    /// - Parameter method: that of the request, as far as it was understood.
-    func refuse(_ error: RequestError, _ method: HTTPRequest.Method? = nil) async {
-        bodyState = .abandoned
-        disarm()
-        let response = context.responder.refuse(error)
-        send(response, ResponseFields(), to: method, keepAlive: false)
-        await flushed()
     }
 
     // MARK: The socket
@@ -250,19 +224,19 @@ final class Connection: Channel {
     }
 
     func suspend() async {
-        burst = 0
         await withUnsafeContinuation { waiter = $0 }
-    }
-
-    /// Lets the loop look at its other connections before this one goes on.
-    func giveWay() async {
-        context.io.atEndOfTurn { [self] in wake() }
-        await suspend()
     }
 
     func wake() {
         guard let waiting = waiter else { return }
         waiter = nil
+        if isAwaitingRequest {
+            turn = takeRequests()
+            if case .rests = turn {
+                waiter = waiting
+                return
+            }
+        }
         waiting.resume()
     }
 
@@ -280,6 +254,7 @@ final class Connection: Channel {
     }
 
     func timeIsUp() {
+        if wait == .nothing { return }
         hasTimedOut = true
         if wait == .stall {
             Socket.resetOnClose(descriptor)
