@@ -8,6 +8,7 @@ struct Routes {
     let sessions: SessionHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
+    let control: CompletionControlHandlers
     let info: InfoHandlers
     let operation: OperationHandlers
 
@@ -27,6 +28,8 @@ struct Routes {
         authenticated(.delete, "/api/presets/{id}", presets.delete, &router)
 
         authenticated(.post, "/api/complete", completions.complete, &router)
+        authenticated(.get, "/api/complete/{id}", control.status, &router)
+        authenticated(.post, "/api/complete/{id}/stop", control.stop, &router)
         authenticated(.get, "/api/models", info.models, &router)
         immediate(.get, "/api/info", info.info, &router)
 

@@ -51,7 +51,6 @@ extension Connection {
                 leave()
                 return
             }
-            arm(.stall, context.configuration.writeStallTimeout)
         }
         // A client that reads slowly but never catches up would otherwise be kept all it was ever sent.
         if outboxStart > 0 {
@@ -75,7 +74,6 @@ extension Connection {
             switch sent {
             case .moved(let count):
                 outboxStart += count
-                arm(.stall, context.configuration.writeStallTimeout)
                 continue
             case .blocked: break
             case .ended, .failed:
@@ -87,7 +85,6 @@ extension Connection {
         if outboxStart == outbox.count {
             outbox = []
             outboxStart = 0
-            disarm()
         }
         if isThrottled, outbox.count - outboxStart <= context.configuration.lowWatermark {
             isThrottled = false

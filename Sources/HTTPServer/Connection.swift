@@ -4,13 +4,13 @@ import HTTPTypes
 
 /// One client's connection: its task serves requests one after another, top to bottom; its socket is served by callbacks.
 ///
-/// What can be answered at once is answered in the callback that brought it, and the task sleeps on: waking it costs more than
-/// all the rest of such an answer. Confined to its loop. Input is read only while a request is awaited, so what a client pipelines behind a running
-/// answer waits in the kernel.
+/// What can be answered at once is answered in the callback that brought it, and the task sleeps on: waking it, and another for
+/// the answer, cost 11,000 instructions of the 26,000 that `GET /healthz` took. Confined to its loop. Input is read only while a
+/// request is awaited, so what a client pipelines behind a running answer waits in the kernel.
 final class Connection: Channel {
     /// What the one timer is measuring.
     enum Wait {
-        case nothing, firstByte, idle, head, body, stall, linger
+        case nothing, firstByte, idle, head, body, linger
     }
 
     /// How much of the body of the request in hand has been taken from the connection.
@@ -46,6 +46,8 @@ final class Connection: Channel {
     var outbox: [UInt8] = []
     var outboxStart = 0
     var isThrottled = false
+    /// Set while the client is owed something, as of the last look.
+    var sendPace: SendPace?
     var canRead = false
     var peerHasFinished = false
     var isGone = false
@@ -256,10 +258,6 @@ final class Connection: Channel {
     func timeIsUp() {
         if wait == .nothing { return }
         hasTimedOut = true
-        if wait == .stall {
-            Socket.resetOnClose(descriptor)
-            leave()
-        }
         wake()
     }
 

@@ -63,7 +63,8 @@ package final class CompletionRelay {
         stream = .allocate(capacity: 1)
         stream.initialize(
             to: CompletionStream(
-                kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens))
+                kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens,
+                wantsLogprobs: request.wantsLogprobs))
         output = upstream.io.output
         requestBody = request.encoded(for: upstream.description)
         timer = LoopTimer { [unowned self] in timerFired() }
@@ -106,7 +107,8 @@ package final class CompletionRelay {
         stream.pointee.form = .text
         let ending = await run(sink)
         if case .failed(let error) = ending { throw error }
-        return CompletionResult(outcome: outcome(ending), escapedText: Array(output.pointee.bytes))
+        return CompletionResult(
+            outcome: outcome(ending), escapedText: Array(output.pointee.bytes), logprobs: stream.pointee.collectedLogprobs)
     }
 
     /// Ends the completion with an error that is not the upstream's: the server stops, or the session was revoked.

@@ -36,17 +36,27 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
 
     private static func error(status: Int, _ report: UpstreamErrorReport, retryAfter: Duration?) -> ServiceError {
         let cause = "upstream status \(status) \(report.label)"
+        if report.isOutOfQuota, 400..<500 ~= status {
+            var error = ServiceError(.upstreamRateLimited, "The upstream's quota is used up", cause: cause)
+            error.retryable = false
+            return error
+        }
         return switch status {
-        case 400, 404, 413, 422:
-            if let code = report.code {
-                ServiceError(code, cause: cause)
-            } else {
-                ServiceError(.invalidRequest, "The upstream refused the request", cause: cause)
-            }
+        case 400, 404, 413, 422: refused(report, cause: cause)
         case 429: ServiceError(.upstreamRateLimited, retryAfter: retryAfter, cause: cause)
         case 503: ServiceError(.upstreamUnavailable, retryAfter: retryAfter, cause: cause)
         // 401 and 403 too: our key was refused, not the client's token.
         default: ServiceError(.upstreamError, cause: cause)
         }
+    }
+
+    private static func refused(_ report: UpstreamErrorReport, cause: String) -> ServiceError {
+        if let code = report.code { return ServiceError(code, cause: cause) }
+        guard let field = report.field else {
+            return ServiceError(.invalidRequest, "The upstream refused the request", cause: cause)
+        }
+        var error = ServiceError(fields: [field])
+        error.cause = cause
+        return error
     }
 }

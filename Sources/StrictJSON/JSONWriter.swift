@@ -74,6 +74,13 @@ package struct JSONWriter: Sendable {
         integer(Int64(value))
     }
 
+    /// The same for an integer of 64 bits.
+    package mutating func member(_ key: String, _ value: Int64?) {
+        guard let value else { return }
+        self.key(key)
+        integer(value)
+    }
+
     /// The same for a boolean.
     package mutating func member(_ key: String, _ value: Bool?) {
         guard let value else { return }

@@ -146,6 +146,7 @@ final class CompletionHandlers {
                         writer.member("index", 0)
                         writer.member("text") { $0.string(escaped: result.escapedText.span) }
                         writer.member("finish_reason", result.outcome.finishReason)
+                        if let logprobs = result.logprobs { writer.member("logprobs") { $0.raw(logprobs.span) } }
                     }
                 }
             }
