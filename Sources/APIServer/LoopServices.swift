@@ -17,36 +17,31 @@ struct SharedServices: Sendable {
     let hasher: PasswordHasher
     let revoked: RevokedSessions
     let draining: DrainingMark
+    let completions = RunningCompletions()
 }
 
 /// What one loop owns: its database lanes, its upstream connections, its limiter, and the responder in front of them.
 final class LoopServices {
-    private static let progressInterval = Duration.seconds(5)
+    private static let progressInterval = Duration.seconds(1)
 
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
     let limiter: RateLimiter
-    let upstream: CompletionUpstream
-    private let client: HTTPClient
+    let upstreams: UpstreamPool
+    private let clients: [HTTPClient]
     private let io: LoopIO
-    private var progressTimer: LoopTimer?
+    private var isClosed = false
 
     /// The composition root of a loop.
-    /// - Throws: where the upstream's key or certificates cannot be used.
+    /// - Throws: where an upstream's key or certificates cannot be used.
     init(_ shared: SharedServices, on loop: isolated EventLoop) throws {
         let configuration = shared.configuration
         let io = loop.io
         let ids = IDSource()
         let database = PostgresClient(configuration: configuration.database, io: io, logger: shared.logger)
-        let configured = configuration.upstreams[0]
-        let client = try HTTPClient(origin: configured.origin, io: io)
-        let transport = try HTTPUpstreamTransport(
-            client: client, kind: configured.description.kind, key: configured.key, headers: configured.headers,
-            timeouts: configured.timeouts)
-        let upstream = CompletionUpstream(
-            description: configured.description, transport: transport,
-            timing: RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter), io: io)
+        let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
+        let upstreams = try Self.pool(clients, configuration, io, shared.logger)
         let limiter = RateLimiter(
             database: database, process: shared.process, plan: configuration.plan, loop: loop, logger: shared.logger)
         let accounts = AccountService(
@@ -61,8 +56,10 @@ final class LoopServices {
             sessions: SessionHandlers(accounts: accounts, authentication: authentication),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
-                limiter: limiter, presets: presets, upstream: upstream, configuration: configuration,
+                limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
                 userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
+            control: CompletionControlHandlers(
+                ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
             info: InfoHandlers(configuration: configuration),
             operation: OperationHandlers(
                 readiness: Readiness(
@@ -75,26 +72,49 @@ final class LoopServices {
         self.database = database
         self.accounts = accounts
         self.limiter = limiter
-        self.upstream = upstream
-        self.client = client
+        self.upstreams = upstreams
+        self.clients = clients
         self.io = io
-        progressTimer = LoopTimer { [unowned self] in reportProgress() }
-        reportProgress()
+        let this = LoopBound(self, on: loop)
+        loop.spawn { loop in await this.value(on: loop).reportProgress() }
     }
 
-    /// Tells the limiter what the running completions have used, so that another replica can bill them should this one die.
-    private func reportProgress() {
-        for (id, usage) in upstream.openRelays.progress {
-            limiter.progress(id, promptTokens: usage.promptTokens, completionTokens: usage.completionTokens)
+    private static func pool(
+        _ clients: [HTTPClient], _ configuration: Configuration, _ io: LoopIO, _ logger: Logger
+    ) throws -> UpstreamPool {
+        let meters = UpstreamMeters(logger: logger)
+        let upstreams = try zip(configuration.upstreams, clients).map { configured, client in
+            let transport = try HTTPUpstreamTransport(
+                client: client, kind: configured.description.kind, key: configured.key, headers: configured.headers,
+                timeouts: configured.timeouts)
+            let circuit = meters.circuit(of: configured.description.name)
+            return Upstream(description: configured.description, transport: transport, onBreaker: circuit)
         }
-        if let progressTimer { io.schedule(progressTimer, after: Self.progressInterval) }
+        let timing = RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter)
+        return UpstreamPool(upstreams, timing: timing, io: io) { meters.failed($0) }
+    }
+
+    /// The completions that run on this loop.
+    var relays: RelayRegistry { upstreams.openRelays }
+
+    /// Ends a completion that runs on this loop.
+    /// - Returns: whether there is one of this owner.
+    func stop(_ request: StopRequest) -> Bool { relays.stop(request.completionID, owner: request.userID) }
+
+    /// Tells the limiter what the running completions have used, so that another replica can bill them should this one die, and
+    /// ends those whose owners' wish to stop has not come by another way.
+    private func reportProgress() async {
+        while true {
+            await io.pause(Self.progressInterval)
+            if isClosed { return }
+            for request in await limiter.report(relays.progress) { _ = stop(request) }
+        }
     }
 
     /// Ends what the loop does, settlements first. The database stays open: the process's lease is given up through it.
     func close() async {
-        if let progressTimer { io.cancel(progressTimer) }
-        progressTimer = nil
+        isClosed = true
         await limiter.drain(.seconds(5))
-        client.close()
+        for client in clients { client.close() }
     }
 }

@@ -32,6 +32,7 @@ public struct OutputBuffer: ~Copyable {
 
     /// Empties it. Room for one unusually large answer is given back, or the loop would keep it for ever.
     @inlinable
+    @inline(__always)
     public mutating func removeAll() {
         if capacity > 4 * usualCapacity { shrink() }
         start = Self.headroom
@@ -61,17 +62,32 @@ public struct OutputBuffer: ~Copyable {
     }
 
     @inlinable
+    @inline(__always)
     public mutating func append(_ text: StaticString) {
         append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Appends a copy; `source` is free afterwards.
     @inlinable
+    @inline(__always)
     public mutating func append(_ source: UnsafeBufferPointer<UInt8>) {
         guard let from = source.baseAddress else { return }
         reserve(source.count)
         (base + end).update(from: from, count: source.count)
         end += source.count
+    }
+
+    /// Appends a copy between two fixed texts: one call instead of three, for what is appended for every event of a stream.
+    @inlinable
+    @inline(__always)
+    public mutating func append(_ source: UnsafeBufferPointer<UInt8>, between start: StaticString, and end: StaticString) {
+        let (before, after) = (start.utf8CodeUnitCount, end.utf8CodeUnitCount)
+        reserve(before + source.count + after)
+        let place = base + self.end
+        place.update(from: start.utf8Start, count: before)
+        if let from = source.baseAddress { (place + before).update(from: from, count: source.count) }
+        (place + before + source.count).update(from: end.utf8Start, count: after)
+        self.end += before + source.count + after
     }
 
     package mutating func append(_ source: [UInt8]) { source.withUnsafeBufferPointer { append($0) } }
@@ -100,6 +116,7 @@ public struct OutputBuffer: ~Copyable {
     ///   - limit: the most that `write` writes; 32 in all between two calls of ``removeAll()``.
     ///   - write: is given the place where the bytes have to end, and returns how many it wrote before it.
     @inlinable
+    @inline(__always)
     public mutating func prepend(upTo limit: Int, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
         precondition(start >= limit, "the headroom is used up")
         start -= write(base + start)

@@ -18,24 +18,16 @@ package struct ClientConfiguration: Sendable {
     package init() {}
 }
 
-/// How long the parts of one exchange may take.
+/// How long one exchange may take until its answer begins. What comes after that is judged by who receives it: only the receiver
+/// knows which bytes are progress.
 package struct ExchangeTimeouts: Sendable {
     /// Waiting in line, name look-up, connect and TLS handshake together.
     package var connect: Duration
     /// From the request being sent to the first byte of the answer; also each pause while it is being sent.
     package var firstByte: Duration
-    /// Between two reads of the answer. Not counted while the exchange is paused.
-    package var silence: Duration
-    /// The whole exchange, pauses included.
-    package var total: Duration
 
-    package init(
-        connect: Duration = .seconds(5), firstByte: Duration = .seconds(60), silence: Duration = .seconds(60),
-        total: Duration = .seconds(600)
-    ) {
+    package init(connect: Duration = .seconds(5), firstByte: Duration = .seconds(60)) {
         self.connect = connect
         self.firstByte = firstByte
-        self.silence = silence
-        self.total = total
     }
 }

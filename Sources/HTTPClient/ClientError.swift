@@ -8,10 +8,6 @@ package struct ClientError: Error, Equatable, CustomStringConvertible {
         case tls(String)
         /// The request was sent and nothing came back.
         case firstByteTimedOut
-        /// Nothing came for too long in the midst of the answer.
-        case silenceTimedOut
-        /// The exchange as a whole took too long.
-        case totalTimedOut
         /// The connection broke: RST, or a TLS session that was cut.
         case reset
         /// The peer ended the connection before the answer was complete.
@@ -38,8 +34,6 @@ package struct ClientError: Error, Equatable, CustomStringConvertible {
             case .connectTimedOut: "no connection in time"
             case .tls(let detail): "TLS: \(detail)"
             case .firstByteTimedOut: "no answer in time"
-            case .silenceTimedOut: "the answer fell silent"
-            case .totalTimedOut: "the exchange took too long"
             case .reset: "the connection broke"
             case .truncated: "the answer was cut off"
             case .malformed(let detail): "malformed answer: \(detail)"

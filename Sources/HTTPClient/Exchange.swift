@@ -6,25 +6,12 @@ import EventLoop
 package final class Exchange {
     private enum Awaiting { case connection, firstByte, nextByte }
 
-    /// Of the time-outs, what is needed again and again.
-    private struct Milliseconds {
-        let connect: Int64
-        let firstByte: Int64
-        let silence: Int64
-
-        init(_ timeouts: ExchangeTimeouts) {
-            connect = timeouts.connect.wholeMilliseconds
-            firstByte = timeouts.firstByte.wholeMilliseconds
-            silence = timeouts.silence.wholeMilliseconds
-        }
-    }
-
     /// Reads per wake-up, 64 KiB each: then other connections of the loop get their turn.
     private static let readLimit = 16
 
     private let client: HTTPClient
     private let io: LoopIO
-    private let timeouts: Milliseconds
+    private let timeouts: ExchangeTimeouts
     // Unchecked for overlapping accesses, which costs 60 instructions each time: a callback that comes back to this exchange
     // touches each of these for a moment, and never the decoder that is calling it.
     @exclusivity(unchecked) private var decoder = ResponseDecoder()
@@ -42,24 +29,19 @@ package final class Exchange {
     /// Kept until it need not be sent again.
     @exclusivity(unchecked) private var request: [UInt8]
     @exclusivity(unchecked) private var sent = 0
-    /// The loop's millisecond at which what is awaited has taken too long: a wake-up puts it off by one store.
-    @exclusivity(unchecked) private var phaseEnd = Int64.max
-    /// The same for the whole exchange.
-    private let totalEnd: Int64
-    /// Fires no later than the nearer of the two, and looks.
-    private var timer: LoopTimer?
+    /// Until the answer begins.
+    @exclusivity(unchecked) private var timer: LoopTimer?
 
     init(client: HTTPClient, request: [UInt8], timeouts: ExchangeTimeouts, receiver: any ResponseReceiver) {
         self.client = client
         io = client.io
         self.request = request
-        self.timeouts = Milliseconds(timeouts)
-        totalEnd = io.now + timeouts.total.wholeMilliseconds
+        self.timeouts = timeouts
         self.receiver = receiver
-        timer = LoopTimer { [unowned self] in look() }
+        timer = LoopTimer { [unowned self] in timedOut() }
     }
 
-    /// Reads nothing more until ``resume()``; TCP then holds the sender back. The silence time-out rests meanwhile.
+    /// Reads nothing more until ``resume()``; TCP then holds the sender back. The time-out for the first byte rests meanwhile.
     package func pause() { isPaused = true }
 
     /// Reads on, after the events in hand.
@@ -67,7 +49,7 @@ package final class Exchange {
         guard isPaused, !isEnded else { return }
         isPaused = false
         guard link != nil else { return }
-        beginPhase(awaiting == .firstByte ? timeouts.firstByte : timeouts.silence)
+        if awaiting == .firstByte { schedule(after: timeouts.firstByte) }
         readSoon()
     }
 
@@ -88,8 +70,8 @@ package final class Exchange {
 
     private func connect() {
         awaiting = .connection
-        beginPhase(timeouts.connect)
-        attempt = client.connector.connect(deadline: io.now + timeouts.connect) { [self] result in
+        schedule(after: timeouts.connect)
+        attempt = client.connector.connect(deadline: io.now + timeouts.connect.wholeMilliseconds) { [self] result in
             attempt = nil
             switch result {
             case .success(let link): begin(link)
@@ -104,7 +86,7 @@ package final class Exchange {
         awaiting = .firstByte
         sent = 0
         isSending = true
-        beginPhase(timeouts.firstByte)
+        schedule(after: timeouts.firstByte)
         sendRequest(link)
     }
 
@@ -114,7 +96,7 @@ package final class Exchange {
             switch result {
             case .moved(let count):
                 sent += count
-                if awaiting == .firstByte { phaseEnd = io.now + timeouts.firstByte }
+                if let timer { io.refresh(timer, milliseconds: timeouts.firstByte.wholeMilliseconds) }
             case .blocked:
                 return
             case .ended, .failed:
@@ -180,12 +162,11 @@ package final class Exchange {
 
     @inline(__always)
     private func bytesCame() {
-        if awaiting == .nextByte {
-            phaseEnd = io.now + timeouts.silence
-            return
-        }
+        if awaiting == .nextByte { return }
         awaiting = .nextByte
-        beginPhase(timeouts.silence)
+        if let timer { io.cancel(timer) }
+        // A stream lasts, and has no more use for it.
+        timer = nil
         // No second attempt from here on.
         if !isSending { request = [] }
     }
@@ -249,25 +230,16 @@ package final class Exchange {
         connect()
     }
 
-    private func beginPhase(_ milliseconds: Int64) {
-        phaseEnd = io.now + milliseconds
-        arm()
+    private func schedule(after timeout: Duration) {
+        if let timer { io.schedule(timer, after: timeout) }
     }
 
-    private func arm() {
-        if let timer { io.schedule(timer, after: .milliseconds(min(phaseEnd, totalEnd) - io.now)) }
-    }
-
-    /// Something may have taken too long.
-    private func look() {
-        if io.now >= totalEnd { return fail(.totalTimedOut) }
-        // Paused: begun anew by `resume`.
-        if isPaused, awaiting != .connection { phaseEnd = Int64.max }
-        if io.now < phaseEnd { return arm() }
+    private func timedOut() {
         switch awaiting {
         case .connection: fail(.connectTimedOut)
-        case .firstByte: fail(.firstByteTimedOut)
-        case .nextByte: fail(.silenceTimedOut)
+        // Paused: rearmed by `resume`.
+        case .firstByte: if !isPaused { fail(.firstByteTimedOut) }
+        case .nextByte: break
         }
     }
 
@@ -283,7 +255,6 @@ package final class Exchange {
         if isEnded { return }
         isEnded = true
         if let timer { io.cancel(timer) }
-        timer = nil
         receiver = nil
         request = []
         if let link {

@@ -71,10 +71,6 @@ extension Connection {
 
     func timeIsUp() {
         hasTimedOut = true
-        if wait == .stall {
-            Socket.resetOnClose(descriptor)
-            leave()
-        }
         wake()
     }
 

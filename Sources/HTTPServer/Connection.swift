@@ -9,7 +9,7 @@ import HTTPTypes
 final class Connection: Channel {
     /// What the one timer is measuring.
     enum Wait {
-        case nothing, firstByte, idle, head, body, stall, linger
+        case nothing, firstByte, idle, head, body, linger
     }
 
     /// How much of the body of the request in hand has been taken from the connection.
@@ -35,6 +35,8 @@ final class Connection: Channel {
     @exclusivity(unchecked) var outbox: [UInt8] = []
     @exclusivity(unchecked) var outboxStart = 0
     @exclusivity(unchecked) var isThrottled = false
+    /// Set while the client is owed something, as of the last look.
+    var sendPace: SendPace?
     @exclusivity(unchecked) var canRead = false
     @exclusivity(unchecked) var peerHasFinished = false
     @exclusivity(unchecked) var isGone = false
@@ -120,7 +122,7 @@ final class Connection: Channel {
             return false
         }
         let continues = mayContinue(after: request)
-        send(response, request.responseFields.merging(response.fields), to: request.head.method, keepAlive: continues)
+        send(response, request.responseFields, to: request.head.method, keepAlive: continues)
         await flushed()
         return continues && !isGone
     }
@@ -222,7 +224,7 @@ final class Connection: Channel {
         bodyState = .abandoned
         disarm()
         let response = context.responder.refuse(error)
-        send(response, response.fields, to: method, keepAlive: false)
+        send(response, ResponseFields(), to: method, keepAlive: false)
         await flushed()
     }
 

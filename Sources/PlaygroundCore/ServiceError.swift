@@ -28,6 +28,8 @@ package struct ServiceError: Error, Sendable, Equatable {
     package var retryAfter: Duration?
     /// Whether the same request may succeed later, nothing changed.
     package var retryable: Bool
+    /// What the upstream took too long over; only with `upstream_timeout`.
+    package private(set) var phase: TimeoutPhase?
     /// What really happened, for the log alone.
     package var cause: String?
 
@@ -39,6 +41,12 @@ package struct ServiceError: Error, Sendable, Equatable {
         self.retryAfter = retryAfter
         retryable = code.isRetryable
         self.cause = cause
+    }
+
+    /// The error of a completion whose upstream took too long.
+    package init(upstreamTimeout phase: TimeoutPhase) {
+        self.init(.upstreamTimeout, phase.meaning, cause: "upstream timed out: \(phase.rawValue)")
+        self.phase = phase
     }
 
     /// The error of a request with bad fields. A single one that says more than "invalid" gives its own code.

@@ -55,8 +55,12 @@ extension CompletionRelay: ResponseReceiver {
 extension UpstreamFault {
     init(_ error: ClientError) {
         switch error.reason {
-        case .connectTimedOut, .firstByteTimedOut, .silenceTimedOut, .totalTimedOut: self = .timedOut(error.description)
-        case .connect, .tls, .reset, .truncated, .malformed, .headTooLarge: self = .unreachable(error.description)
+        case .connectTimedOut: self = .timedOut(.connect)
+        case .firstByteTimedOut: self = .timedOut(.firstByte)
+        case .connect: self = .unreachable(error.description)
+        // A certificate that is not trusted now is not trusted a moment later.
+        case .tls, .reset, .truncated: self = .brokeOff(error.description, isAfterHead: error.isAfterHead)
+        case .malformed, .headTooLarge: self = .malformedAnswer(error.description)
         }
     }
 }

@@ -1,6 +1,6 @@
 /// Carries requests to the upstream; a seam, so that a relay can be driven without a network. One for each loop.
 package protocol UpstreamTransport: AnyObject {
-    /// Sends one completion request. The relay is told of the answer by calls on the loop, possibly before this returns:
+    /// Sends one completion request. The relay is told of the answer by calls on the loop, never before this has returned:
     /// `answered`, `bodyReceived` and `readEnded`, then either `completed` or `failed`.
     func send(_ body: [UInt8], to relay: CompletionRelay) -> any UpstreamExchange
 }

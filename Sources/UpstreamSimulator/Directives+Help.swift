@@ -5,6 +5,8 @@ extension Directives {
 
           [[tokens=200 interval=20 stamp=1]] the rest of the prompt
 
+        Those of a header field X-Directives count instead, so that one upstream of several misbehaves alone.
+
         What is said (tokens are then "k0 ", "k1 " … instead of a story):
           tokens=N            how many, whatever max_tokens says (absent: max_tokens)
           size=BYTES          smallest size of a token's text       huge=BYTES   size of the second token's text
@@ -12,6 +14,8 @@ extension Directives {
           esc=1               each token ends with characters that JSON escapes, and with non-ASCII ones
           finish=REASON       length, stop, content_filter …; none: no finish_reason at all
           finish_alone=1      finish_reason in a chunk of its own, with an empty text
+          reasoning=N         a chat model thinks aloud in N events first
+          refusal=1           a chat model says it as a refusal
           done=0              no [DONE]                             usage=0      no usage, though asked for
           prompt_tokens=N, completion_tokens=N   what usage claims
         When, in milliseconds:

@@ -20,6 +20,7 @@ final class Exchange: Paced {
     unowned let connection: Connection
     let service: Service
     let request: ReceivedRequest
+    private let dialect: Dialect
     let entry: JournalEntry
     let bytesBefore: Int
     let requestID: String
@@ -38,18 +39,22 @@ final class Exchange: Paced {
     private var isWaiting = false
     private var isYielding = false
 
-    init(request: ReceivedRequest, connection: Connection) {
+    init(request: ReceivedRequest, dialect: Dialect, connection: Connection) {
         self.request = request
+        self.dialect = dialect
         self.connection = connection
         service = connection.service
         bytesBefore = connection.bytesSent
         requestID = "req_\(service.randomHex(words: 2))"
-        completionID = "cmpl-\(service.randomHex(words: 2))"
+        completionID = "\(dialect.idPrefix)\(service.randomHex(words: 2))"
         entry = JournalEntry(
             RequestRecord(
                 number: service.journal.nextNumber, id: completionID, completionID: completionID, connection: connection.number,
                 prompt: "", authorization: "missing", model: "", isStreamed: false, started: SystemClock.unixNanoseconds()))
     }
+
+    /// A field whose directives count instead of the prompt's, so that one upstream of several misbehaves alone.
+    private static let field = HTTPField.Name("X-Directives")
 
     /// Judges the request and starts to answer.
     func begin() {
@@ -73,14 +78,14 @@ final class Exchange: Paced {
             let isRight = authorization == service.settings.authorization
             entry.update { $0.authorization = isRight ? "ok" : authorization == nil ? "missing" : "wrong" }
             guard isRight else { throw authorization == nil ? .missingKey : .wrongKey }
-            let call = try CompletionCall(parsing: request.body, models: service.settings.models)
+            let call = try CompletionCall(parsing: request.body, models: service.settings.models, dialect: dialect)
             let prompt = call.prompts[0]
             entry.update { record in
                 record.prompt = String(prompt.prefix(80))
                 record.model = call.model
                 record.isStreamed = call.isStreamed
             }
-            directives = try Directives(prompt: prompt)
+            directives = try Directives(prompt: Self.field.flatMap { request.value(of: $0) } ?? prompt)
             if let id = directives.id {
                 entry.update { $0.id = id }
                 if let failures = directives.failures, service.journal.attempt(id) > failures { directives.recover() }

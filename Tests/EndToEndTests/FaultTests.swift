@@ -102,7 +102,7 @@ struct FaultTests {
             let running = try stack.complete(
                 "id=orphan tokens=10000 interval=50", on: stack.replicas[0], id: id, parameters: #""max_tokens":20000"#)
             _ = try running.readHead()
-            // What has been used is told to the database every five seconds.
+            // What has been used is told to the database soon after the first output.
             try stack.expect("select completion_tokens > 0 from reservations", becomes: "t", within: .seconds(15))
             try stack.replicas[0].process.kill()
             #expect(try stack.upstreamEnding("orphan") == "client_closed_midstream")
@@ -115,6 +115,9 @@ struct FaultTests {
             let billed = try #require(row[2].flatMap { Int($0) })
             let sent = try #require(try stack.upstreamRecords("orphan").last?["tokens_sent"]?.number?.integer)
             #expect(billed > 0 && billed <= sent)
+            let status = try stack.status(id, on: other)
+            #expect(status["status"]?.string == "process_lost" && status["usage.completion_tokens"]?.integer == billed)
+            #expect(status["usage.max_tokens_applied"]?.integer == 20_000)
             try stack.expectAllSettled()
             #expect(try stack.completed("tokens=1", on: other).status == 200)
         }

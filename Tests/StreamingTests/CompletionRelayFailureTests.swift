@@ -12,7 +12,7 @@ import Testing
     @Test(
         "before the first output a failure is a status, and nothing is written",
         arguments: [
-            (UpstreamFault.unreachable("refused"), ErrorCode.upstreamError), (.timedOut("first byte"), .upstreamTimeout),
+            (UpstreamFault.brokeOff("reset", isAfterHead: false), ErrorCode.upstreamError), (.timedOut(.firstByte), .upstreamTimeout),
         ])
     func failsBeforeHead(fault: UpstreamFault, code: ErrorCode) async throws {
         let seen = try await RelayScene.observe { scene in
@@ -64,7 +64,7 @@ import Testing
             }
             scene.upstream.after(.zero) { relay, _ in
                 relay.give(C.event("b"))
-                relay.failed(UpstreamFault.unreachable("reset"))
+                relay.failed(UpstreamFault.brokeOff("reset", isAfterHead: true))
             }
         }
         let error = "event: error\ndata: {\"code\":\"upstream_error\"}\n\n"
@@ -145,7 +145,7 @@ import Testing
         let seen = try await RelayScene.observe(timing: timing) { scene in
             scene.upstream.after(.zero) { relay, _ in
                 relay.head(429, "application/json")
-                if breaks { relay.failed(UpstreamFault.unreachable("reset")) }
+                if breaks { relay.failed(UpstreamFault.brokeOff("reset", isAfterHead: true)) }
             }
         }
         #expect(seen.thrown?.code == .upstreamRateLimited)

@@ -63,7 +63,7 @@ import Testing
             scene.upstream.after(.zero) { relay, _ in
                 relay.head()
                 relay.give(C.event("a", finish: "stop") + C.done)
-                relay.failed(UpstreamFault.unreachable("reset"))
+                relay.failed(UpstreamFault.brokeOff("reset", isAfterHead: true))
             }
         }
         #expect(seen.outcome?.ending == .done)
@@ -76,7 +76,7 @@ import Testing
     func commitsByAge() async throws {
         let timing = RelayTiming(commitAfter: .milliseconds(40))
         let seen = try await RelayScene.observe(timing: timing) { scene in
-            scene.upstream.after(.milliseconds(120)) { relay, _ in relay.failed(UpstreamFault.unreachable("reset")) }
+            scene.upstream.after(.milliseconds(120)) { relay, _ in relay.failed(UpstreamFault.brokeOff("reset", isAfterHead: true)) }
         }
         #expect(seen.texts == [": keep-alive\n\n", "event: error\ndata: {\"code\":\"upstream_error\"}\n\n"])
         #expect(seen.writes.first.map { $0.at >= 36 } == true)
@@ -103,7 +103,7 @@ import Testing
                 relay.wakeUp(String(repeating: C.event(""), count: 63))
             }
             scene.upstream.after(.zero) { relay, _ in relay.wakeUp(C.event("")) }
-            scene.upstream.after(.zero) { relay, _ in relay.failed(UpstreamFault.unreachable("reset")) }
+            scene.upstream.after(.zero) { relay, _ in relay.failed(UpstreamFault.brokeOff("reset", isAfterHead: true)) }
         }
         #expect(seen.texts == [": keep-alive\n\n", "event: error\ndata: {\"code\":\"upstream_error\"}\n\n"])
     }

@@ -36,14 +36,15 @@ import Testing
             let server = try ListeningUpstream(io: io, answer: answer, closes: closes)
             let client = try HTTPClient(origin: Origin(baseURL: "http://127.0.0.1:\(server.port)/v1"), io: io)
             let transport = try HTTPUpstreamTransport(client: client, key: Secret("sk-secret"))
-            let upstream = CompletionUpstream(transport: transport, timing: RelayTiming(), io: io)
+            let pool = UpstreamPool(
+                [Upstream(description: UpstreamDescription(), transport: transport)], timing: RelayTiming(), io: io)
             var seen = Observation()
             for _ in 0..<count {
                 let sink = RecordingSink(io: io)
                 if clientLeaves { sink.onWrite = { $0.close() } }
-                let relay = CompletionRelay(
+                let relay = try CompletionRelay(
                     id: RelayScene.ids.completion, owner: RelayScene.ids.user, sessionID: nil, request: RelayScene.request,
-                    upstream: upstream, requestedAt: io.now
+                    pool: pool, requestedAt: io.now
                 ) { Array($0.code.rawValue.utf8) }
                 do throws(ServiceError) {
                     seen.outcomes.append(try await relay.relay(into: sink))

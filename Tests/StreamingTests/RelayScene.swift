@@ -16,16 +16,23 @@ enum RelayScene {
         var stillOpen = 0
         var outputIsEmpty = true
         var sinkHasSource = false
+        /// When each upstream was asked, in milliseconds since the start.
+        var askedAt: [[Int64]] = []
+        var failedAttempts: [FailedAttempt] = []
 
+        /// How often each upstream was asked.
+        var attempts: [Int] { askedAt.map(\.count) }
         var text: String { writes.map(\.text).joined() }
         var texts: [String] { writes.map(\.text) }
     }
 
     struct Scene {
         let io: LoopIO
-        let upstream: ScriptedUpstream
+        let upstreams: [ScriptedUpstream]
         let sink: RecordingSink
         let registry: RelayRegistry
+
+        var upstream: ScriptedUpstream { upstreams[0] }
     }
 
     static let ids = (
@@ -36,9 +43,11 @@ enum RelayScene {
     static let request = UpstreamRequest(
         model: "m", prompt: "Once", parameters: CompletionParameters(), maxTokens: 100, user: "u", promptEstimate: 7)
 
-    /// Runs one completion to its end, the upstream and the client doing what `script` sets up.
+    /// Runs one completion to its end, the upstreams and the client doing what `script` sets up.
+    /// - Parameter beforeStart: done once the completion has been admitted.
     static func observe(
-        timing: RelayTiming = RelayTiming(), collecting: Bool = false, lingerFor: Duration = .zero,
+        timing: RelayTiming = RelayTiming(), upstreams descriptions: [UpstreamDescription] = [UpstreamDescription()],
+        collecting: Bool = false, lingerFor: Duration = .zero, beforeStart: @escaping @Sendable (Scene) -> Void = { _ in },
         _ script: @escaping @Sendable (Scene) -> Void
     ) async throws -> Observation {
         let loop = EventLoop(name: "test")
@@ -46,13 +55,19 @@ enum RelayScene {
         defer { loop.stop() }
         return try await loop.run { loop in
             let io = loop.io
-            let transport = ScriptedUpstream(io: io)
-            let upstream = CompletionUpstream(transport: transport, timing: timing, io: io)
+            let transports = descriptions.map { _ in ScriptedUpstream(io: io) }
+            let failures = FailureLog()
+            let pool = UpstreamPool(
+                zip(descriptions, transports).map { Upstream(description: $0, transport: $1) }, timing: timing, io: io
+            ) { failures.attempts.append($0) }
             let sink = RecordingSink(io: io)
-            script(Scene(io: io, upstream: transport, sink: sink, registry: upstream.openRelays))
-            let relay = CompletionRelay(
-                id: ids.completion, owner: ids.user, sessionID: ids.session, request: request, upstream: upstream, requestedAt: io.now
+            let scene = Scene(io: io, upstreams: transports, sink: sink, registry: pool.openRelays)
+            script(scene)
+            let relay = try CompletionRelay(
+                id: ids.completion, owner: ids.user, sessionID: ids.session, request: request, pool: pool, requestedAt: io.now
             ) { Array(#"{"code":"\#($0.code.rawValue)"}"#.utf8) }
+            pool.openRelays.insert(relay)
+            beforeStart(scene)
             var seen = Observation()
             do throws(ServiceError) {
                 if collecting {
@@ -67,14 +82,18 @@ enum RelayScene {
             }
             if lingerFor > .zero { await wait(lingerFor, io) }
             seen.writes = sink.writes
-            seen.calls = transport.exchange.calls
+            seen.calls = transports.flatMap(\.calls)
+            seen.askedAt = transports.map(\.askedAt)
+            seen.failedAttempts = failures.attempts
             seen.progress = relay.progress
-            seen.stillOpen = upstream.openRelays.count
+            seen.stillOpen = pool.openRelays.count
             seen.outputIsEmpty = io.output.pointee.isEmpty
             seen.sinkHasSource = sink.source != nil
             return seen
         }
     }
+
+    private final class FailureLog { var attempts: [FailedAttempt] = [] }
 
     static func wait(_ duration: Duration, _ io: LoopIO) async {
         var timer: LoopTimer?

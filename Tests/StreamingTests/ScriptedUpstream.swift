@@ -4,45 +4,58 @@ import PlaygroundCore
 
 @testable import Streaming
 
-/// An upstream without a network: it does to a relay what its script says, step by step on the loop.
+/// An upstream without a network: it does to a relay what its script says, step by step on the loop. Every attempt has a script of its
+/// own; where there are more attempts than scripts, the last one is repeated.
 final class ScriptedUpstream: UpstreamTransport {
     typealias Step = (CompletionRelay, ScriptedExchange) -> Void
 
-    let exchange = ScriptedExchange()
-    private(set) var requestBody: [UInt8] = []
+    private(set) var exchanges: [ScriptedExchange] = []
+    /// When each request came, in milliseconds since the start.
+    private(set) var askedAt: [Int64] = []
     private let io: LoopIO
-    private var steps: [(after: Duration, step: Step)] = []
-    private var timer: LoopTimer?
+    private let start: Int64
+    private var scripts: [[(after: Duration, step: Step)]] = [[]]
 
-    init(io: LoopIO) { self.io = io }
+    init(io: LoopIO) {
+        self.io = io
+        start = io.now
+    }
 
-    /// The next step, so much later than the one before it.
-    func after(_ duration: Duration, _ step: @escaping Step) { steps.append((duration, step)) }
+    /// What was done to its exchanges, those of all attempts in their order.
+    var calls: [String] { exchanges.flatMap(\.calls) }
+
+    /// The next step of an attempt, so much later than the one before it.
+    func after(_ duration: Duration, _ step: @escaping Step) { scripts[scripts.count - 1].append((duration, step)) }
+
+    /// What follows is for the next attempt.
+    func again() { scripts.append([]) }
 
     func send(_ body: [UInt8], to relay: CompletionRelay) -> any UpstreamExchange {
-        requestBody = body
-        steps.reverse()
-        next(relay)
+        let exchange = ScriptedExchange()
+        let script = scripts[min(exchanges.count, scripts.count - 1)]
+        exchanges.append(exchange)
+        askedAt.append(io.now - start)
+        run(script[...], relay, exchange)
         return exchange
     }
 
-    private func next(_ relay: CompletionRelay) {
-        guard let (duration, step) = steps.popLast() else {
-            timer = nil
-            return
-        }
+    private func run(_ script: ArraySlice<(after: Duration, step: Step)>, _ relay: CompletionRelay, _ exchange: ScriptedExchange) {
+        guard let (duration, step) = script.first else { return }
         let timer = LoopTimer { [self] in
+            if exchange.isCancelled { return }
             step(relay, exchange)
-            next(relay)
+            run(script.dropFirst(), relay, exchange)
         }
-        self.timer = timer
+        exchange.timer = timer
         io.schedule(timer, after: duration)
     }
 }
 
 final class ScriptedExchange: UpstreamExchange {
     private(set) var calls: [String] = []
+    fileprivate var timer: LoopTimer?
     var onResume: () -> Void = {}
+    var isCancelled: Bool { calls.contains("cancel") }
 
     func pause() { calls.append("pause") }
     func resume() {

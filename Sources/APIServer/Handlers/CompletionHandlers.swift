@@ -1,4 +1,5 @@
 import EventLoop
+import HTTPCore
 import HTTPServer
 import HTTPTypes
 import PlaygroundCore
@@ -11,7 +12,7 @@ import StrictJSON
 final class CompletionHandlers {
     private let limiter: RateLimiter
     private let presets: PresetStore
-    private let upstream: CompletionUpstream
+    private let upstreams: UpstreamPool
     private let configuration: Configuration
     private let userTags: UserTags
     private let ids: IDSource
@@ -19,12 +20,12 @@ final class CompletionHandlers {
     private let meters = CompletionMeters()
 
     init(
-        limiter: RateLimiter, presets: PresetStore, upstream: CompletionUpstream, configuration: Configuration,
+        limiter: RateLimiter, presets: PresetStore, upstreams: UpstreamPool, configuration: Configuration,
         userTags: UserTags, ids: IDSource, io: LoopIO
     ) {
         self.limiter = limiter
         self.presets = presets
-        self.upstream = upstream
+        self.upstreams = upstreams
         self.configuration = configuration
         self.userTags = userTags
         self.ids = ids
@@ -43,6 +44,7 @@ final class CompletionHandlers {
         case .admitted(let snapshot):
             context.tell(snapshot)
         }
+        upstreams.openRelays.insert(relay)
         return .deferred { [self] in ask.isStream ? await stream(relay, ask, context) : await collect(relay, ask, context) }
     }
 
@@ -61,12 +63,12 @@ final class CompletionHandlers {
             }
             let ask = try Ask(id: id, request, configuration: configuration)
             let requestID = context.id
-            let relay = CompletionRelay(
+            let relay = try CompletionRelay(
                 id: id, owner: principal.userID, sessionID: principal.sessionID,
                 request: UpstreamRequest(
                     model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: ask.maxTokens,
                     user: userTags.tag(principal.userID), promptEstimate: ask.promptEstimate),
-                upstream: upstream, requestedAt: requestedAt
+                pool: upstreams, requestedAt: requestedAt
             ) { Problem.json($0, requestID: requestID) }
             return (ask, relay)
         } catch {
@@ -153,15 +155,18 @@ final class CompletionHandlers {
     }
 
     /// What a stream is told to every proxy between here and its client.
-    private static func fields(_ ask: Ask) -> HTTPFields {
+    private static func fields(_ ask: Ask) -> ResponseFields {
         var fields = answerFields(ask)
-        fields[.contentType] = "text/event-stream; charset=utf-8"
-        fields[.accelBuffering] = "no"
+        fields.append(.contentType, "text/event-stream; charset=utf-8")
+        fields.append(.accelBuffering, "no")
         return fields
     }
 
-    private static func answerFields(_ ask: Ask) -> HTTPFields {
-        [.answeredCompletionID: ask.id.description, .maxTokensApplied: String(ask.maxTokens)]
+    private static func answerFields(_ ask: Ask) -> ResponseFields {
+        var fields = ResponseFields()
+        fields.append(.answeredCompletionID, ask.id.description)
+        fields.append(.maxTokensApplied, ask.maxTokens)
+        return fields
     }
 
     private static func body(_ ask: Ask, _ result: CompletionResult) -> [UInt8] {
@@ -177,6 +182,7 @@ final class CompletionHandlers {
                         writer.member("index", 0)
                         writer.member("text") { $0.string(escaped: result.escapedText.span) }
                         writer.member("finish_reason", result.outcome.finishReason)
+                        if let logprobs = result.logprobs { writer.member("logprobs") { $0.raw(logprobs.span) } }
                     }
                 }
             }
@@ -209,12 +215,12 @@ private struct Ask {
 extension RequestContext {
     /// Puts the buckets' state into the answer, whatever it becomes.
     fileprivate func tell(_ snapshot: BucketSnapshot) {
-        request.responseFields[.limitRequests] = String(snapshot.limitRequests)
-        request.responseFields[.limitTokens] = String(snapshot.limitTokens)
-        request.responseFields[.remainingRequests] = String(snapshot.remainingRequests)
-        request.responseFields[.remainingTokens] = String(snapshot.remainingTokens)
-        request.responseFields[.resetRequests] = snapshot.resetRequests.clockText
-        request.responseFields[.resetTokens] = snapshot.resetTokens.clockText
+        request.responseFields.append(.limitRequests, snapshot.limitRequests)
+        request.responseFields.append(.limitTokens, snapshot.limitTokens)
+        request.responseFields.append(.remainingRequests, snapshot.remainingRequests)
+        request.responseFields.append(.remainingTokens, snapshot.remainingTokens)
+        request.responseFields.append(.resetRequests, snapshot.resetRequests.clockText)
+        request.responseFields.append(.resetTokens, snapshot.resetTokens.clockText)
     }
 }
 

@@ -8,5 +8,7 @@ enum MetricDescriptions {
         metrics.describe("completions_total", "Completions that have ended, by how.")
         metrics.describe("completion_duration_seconds", "From admission to the completion's end.")
         metrics.describe("completion_tokens_total", "Tokens used, as far as known.")
+        metrics.describe("upstream_attempts_failed_total", "Attempts that came to nothing, by upstream and class of fault.")
+        metrics.describe("upstream_circuits_open", "Loops on which an upstream is spared because it does not answer.")
     }
 }

@@ -1,0 +1,87 @@
+import EventLoop
+import PlaygroundCore
+
+/// Which upstream a completion asks next while its answer has not begun: pure, time and randomness are passed in.
+///
+/// Another upstream is asked at once; the same one only after a failure that may pass, and after a wait: full jitter on top
+/// of what the upstream asked for, never less. A wait that does not end early enough is not begun.
+struct AttemptPlan {
+    enum Step: Equatable {
+        /// The candidate at this place, now.
+        case ask(Int)
+        /// To be asked again at this millisecond.
+        case wait(until: Int64)
+        case giveUp
+    }
+
+    /// With few candidates, so many attempts are made in all; with more, each is asked once.
+    static let attemptLimit = 4
+    static let firstWait = Duration.milliseconds(100)
+    static let longestWait = Duration.seconds(2)
+
+    private struct Candidate {
+        var isAsked = false
+        /// To ask it the same thing again is pointless or unsafe.
+        var isRuledOut = false
+        var earliest: Int64 = 0
+        var backoff = Backoff(first: AttemptPlan.firstWait, cap: AttemptPlan.longestWait)
+        var fault: UpstreamFault?
+    }
+
+    /// No further attempt begins after this millisecond.
+    let latest: Int64
+    private var candidates: [Candidate]
+    private var attempts = 0
+    private var lastFault: UpstreamFault?
+    private var isOver = false
+
+    init(candidates count: Int, latest: Int64) {
+        self.latest = latest
+        candidates = Array(repeating: Candidate(), count: count)
+    }
+
+    /// What to do now.
+    /// - Parameter mayAsk: whether a candidate lets a request through at a millisecond.
+    func next(now: Int64, mayAsk: (Int, Int64) -> Bool) -> Step {
+        if isOver || attempts >= max(Self.attemptLimit, candidates.count) { return .giveUp }
+        if attempts > 0, now > latest { return .giveUp }
+        for (index, candidate) in candidates.enumerated() where !candidate.isAsked && mayAsk(index, now) { return .ask(index) }
+        var soonest: Int64?
+        for (index, candidate) in candidates.enumerated() where candidate.isAsked && !candidate.isRuledOut {
+            if candidate.earliest > now {
+                guard candidate.earliest <= latest, mayAsk(index, candidate.earliest) else { continue }
+                soonest = min(soonest ?? .max, candidate.earliest)
+            } else if mayAsk(index, now) {
+                return .ask(index)
+            }
+        }
+        return soonest.map { .wait(until: $0) } ?? .giveUp
+    }
+
+    mutating func asked(_ index: Int) {
+        attempts += 1
+        candidates[index].isAsked = true
+    }
+
+    /// - Parameter random: from 0 up to 1, not included.
+    mutating func failed(_ index: Int, _ fault: UpstreamFault, now: Int64, random: Double) {
+        lastFault = fault
+        candidates[index].fault = fault
+        switch fault.remedy {
+        case .none: isOver = true
+        case .elsewhere: candidates[index].isRuledOut = true
+        case .again(let wait):
+            let jitter = candidates[index].backoff.delay(random: random)
+            candidates[index].backoff.failed()
+            candidates[index].earliest = now + ((wait ?? .zero) + jitter).wholeMilliseconds
+        }
+    }
+
+    /// What the client hears once the plan has given up: the last fault, except that an upstream which says when to come
+    /// back is worth more than one that failed otherwise. Nil where nobody was asked.
+    var fault: UpstreamFault? {
+        if isOver { return lastFault }
+        let waits = candidates.compactMap(\.fault).filter { $0.retryAfter != nil }
+        return waits.min { ($0.retryAfter ?? .zero) < ($1.retryAfter ?? .zero) } ?? lastFault
+    }
+}

@@ -1,0 +1,95 @@
+import EventLoop
+import PlaygroundCore
+
+// The client's side: what it is sent, and when.
+extension CompletionRelay: ByteSource {
+    package func sinkDrained() {
+        guard isPaused, continuation != nil else { return }
+        isPaused = false
+        restartUpstreamTime()
+        arm()
+        exchange?.resume()
+    }
+
+    package func sinkClosed() { finish(.clientGone) }
+
+    /// Sends what the output holds, and begins the answer with it if it has not begun.
+    func write() {
+        guard let sink else { return }
+        if !isCommitted { commit() }
+        state.pointee.clock.heartbeatAt = pool.io.now + pool.heartbeatMilliseconds
+        arm()
+        sink.write(output, last: false)
+        // The write may have found the client gone and ended all of this.
+        if continuation != nil, !isPaused, sink.isFull { pause() }
+    }
+
+    /// The status stands from here on, and nobody is asked again.
+    private func commit() {
+        isCommitted = true
+        pending = nil
+        state.pointee.clock.headAt = RelayClock.never
+    }
+
+    /// The upstream is not read, so that its silence tells nothing.
+    private func pause() {
+        isPaused = true
+        state.pointee.clock.firstTokenAt = RelayClock.never
+        state.pointee.clock.silenceAt = RelayClock.never
+        exchange?.pause()
+    }
+
+    private func restartUpstreamTime() {
+        let now = pool.io.now
+        if state.pointee.stream.hasText {
+            state.pointee.clock.silenceAt = now + upstream.silenceMilliseconds
+        } else {
+            state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
+        }
+    }
+
+    /// Begins the answer, or keeps it alive, with a comment.
+    func sendComment() {
+        output.pointee.append(": keep-alive\n\n")
+        write()
+    }
+
+    /// The answer has to begin now.
+    func beginDue() {
+        if let refusal {
+            attemptFailed(refusal.fault)
+        } else if exchange == nil, let pending {
+            fail(pending.error(now: pool.io.now))
+        } else {
+            sendComment()
+        }
+    }
+
+    func beat() {
+        state.pointee.clock.heartbeatAt = pool.io.now + pool.heartbeatMilliseconds
+        // A client that does not read is not to find a heap of comments.
+        if sink?.isFull == false { sendComment() }
+    }
+
+    func end() {
+        if !isCollecting {
+            isCommitted = true
+            sink?.write(output, last: true)
+        }
+        finish(.done)
+    }
+
+    func fail(_ error: ServiceError) {
+        guard continuation != nil else { return }
+        if !state.pointee.stream.hasText { isUnused = true }
+        // With output in hand the completion has begun: that is delivered first.
+        if !isCollecting, isCommitted || !output.pointee.isEmpty {
+            isCommitted = true
+            output.pointee.append("event: error\ndata: ")
+            output.pointee.append(encodeProblem(error))
+            output.pointee.append("\n\n")
+            sink?.write(output, last: true)
+        }
+        finish(.failed(error))
+    }
+}

@@ -1,0 +1,154 @@
+import EventLoop
+import PlaygroundCore
+
+// The upstream's side: attempts, and what comes of them.
+extension CompletionRelay {
+    /// Asks whom the plan names, or waits, or gives up.
+    func askNext() {
+        guard let pending else { return }
+        let now = pool.io.now
+        state.pointee.clock.endAttempt()
+        switch pending.next(now: now) {
+        case .ask(let index): ask(pending, index, now: now)
+        case .wait(let time):
+            restart(pending)
+            state.pointee.clock.attemptAt = time
+            arm()
+        case .giveUp: fail(pending.error(now: now))
+        }
+    }
+
+    private func ask(_ pending: PendingRequest, _ index: Int, now: Int64) {
+        upstream = pending.ask(index, now: now)
+        askedAt = now
+        isUnused = false
+        restart(pending)
+        state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
+        state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
+        state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
+        arm()
+        exchange = upstream.transport.send(pending.request.encoded(for: upstream.description), to: self)
+    }
+
+    /// Forgets what an earlier attempt has left behind.
+    private func restart(_ pending: PendingRequest) {
+        step = .goesOn
+        state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: isCollecting)
+        state.pointee.seenEvents = 0
+    }
+
+    /// The attempt in hand has come to nothing. Without any output yet, the plan says what follows; else the client hears of it.
+    func attemptFailed(_ fault: UpstreamFault) {
+        guard continuation != nil else { return }
+        exchange?.cancel()
+        exchange = nil
+        refusal = nil
+        let now = pool.io.now
+        upstream.failed(fault, askedAt: askedAt, now: now)
+        let hasText = state.pointee.stream.hasText
+        // What was not delivered is not billed.
+        if !hasText { isUnused = true }
+        guard let pending, !hasText else {
+            report(fault, .giveUp, now: now)
+            return fail(fault.serviceError)
+        }
+        pending.failed(fault, now: now)
+        report(fault, pending.next(now: now), now: now)
+        askNext()
+    }
+
+    private func report(_ fault: UpstreamFault, _ step: AttemptPlan.Step, now: Int64) {
+        let next: FailedAttempt.Next =
+            switch step {
+            case .ask(let index): (pending?.candidates[index].description.name).map { .ask(upstream: $0) } ?? .nothing
+            case .wait(let time): .wait(.milliseconds(time - now))
+            case .giveUp: .nothing
+            }
+        pool.onFailedAttempt(
+            FailedAttempt(completionID: id, upstream: upstream.description.name, fault: fault.label, next: next))
+    }
+
+    /// The head of the upstream's answer has come.
+    package func answered(_ answer: UpstreamAnswer) {
+        upstream.answered()
+        guard continuation != nil else { return }
+        let now = pool.io.now
+        if answer.status != 200 {
+            isUnused = true
+            refusal = Refusal(answer)
+            state.pointee.clock.refusalAt = now + pool.timing.lingering.wholeMilliseconds
+        } else if answer.isEventStream {
+            if isCommitted || isCollecting { return }
+            state.pointee.clock.headAt = min(commitTime, now + pool.timing.holdAfterHead.wholeMilliseconds)
+        } else {
+            step = .failed(.notAStream)
+            return
+        }
+        arm()
+    }
+
+    /// Bytes of the upstream's body, good during the call.
+    package func bodyReceived(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard continuation != nil, case .goesOn = step else { return }
+        if let refusal {
+            if !refusal.take(bytes) { step = .failed(refusal.fault) }
+        } else {
+            step = state.pointee.stream.receive(bytes, into: output)
+            // A wake-up may bring more than a slow client shall be kept back: then it is asked in between.
+            if output.pointee.count >= Self.writeLimit { readEnded() }
+        }
+    }
+
+    /// All bytes of one wake-up have been given.
+    package func readEnded() {
+        guard continuation != nil else { return }
+        switch step {
+        case .goesOn:
+            noteEvents()
+            if isCollecting {
+                collected()
+            } else if !output.pointee.isEmpty {
+                write()
+            } else if !isCommitted, state.pointee.stream.isHoldFull {
+                sendComment()
+            }
+        case .done: end()
+        case .failed(let fault): attemptFailed(fault)
+        }
+    }
+
+    /// Events, unlike comments and the beginnings of events, show that the upstream goes on.
+    @inline(__always)
+    private func noteEvents() {
+        let events = state.pointee.stream.events
+        if events == state.pointee.seenEvents { return }
+        state.pointee.seenEvents = events
+        guard state.pointee.stream.hasText else { return }
+        state.pointee.clock.firstTokenAt = RelayClock.never
+        if !isPaused { state.pointee.clock.silenceAt = pool.io.now + upstream.silenceMilliseconds }
+    }
+
+    private func collected() {
+        if output.pointee.count > Self.collectedLimit { return attemptFailed(.tooLarge) }
+        if state.pointee.stream.hasText { pending = nil }
+        arm()
+    }
+
+    /// The upstream's answer has ended, properly framed. The exchange calls nothing after this.
+    package func completed() {
+        exchange = nil
+        if step == .goesOn { step = refusal.map { .failed($0.fault) } ?? state.pointee.stream.end() }
+        conclude()
+    }
+
+    /// The exchange broke off. It calls nothing after this.
+    package func failed(_ fault: UpstreamFault) {
+        exchange = nil
+        if step == .goesOn { step = .failed(refusal?.fault ?? fault) }
+        conclude()
+    }
+
+    private func conclude() {
+        if continuation != nil { readEnded() } else if let timer { pool.io.cancel(timer) }
+    }
+}

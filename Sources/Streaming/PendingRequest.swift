@@ -1,0 +1,41 @@
+import EventLoop
+import PlaygroundCore
+
+/// What a completion keeps in order to be asked for again: the prompt, who may be asked, and how often that was tried. It is gone once
+/// the answer has begun, because a prompt may be long, and a stream lasts.
+final class PendingRequest {
+    let request: UpstreamRequest
+    let candidates: [Upstream]
+    private var plan: AttemptPlan
+    /// The place of the candidate that was asked last.
+    private var current = 0
+
+    /// - Parameter latest: no further attempt begins after this millisecond.
+    init(_ request: UpstreamRequest, candidates: [Upstream], latest: Int64) {
+        self.request = request
+        self.candidates = candidates
+        plan = AttemptPlan(candidates: candidates.count, latest: latest)
+    }
+
+    func next(now: Int64) -> AttemptPlan.Step { plan.next(now: now) { candidates[$0].letsThrough(at: $1) } }
+
+    /// - Returns: the candidate at `index`, which is now asked.
+    func ask(_ index: Int, now: Int64) -> Upstream {
+        current = index
+        plan.asked(index)
+        candidates[index].asked(at: now)
+        return candidates[index]
+    }
+
+    func failed(_ fault: UpstreamFault, now: Int64) {
+        plan.failed(current, fault, now: now, random: .random(in: 0..<1))
+    }
+
+    /// What the client hears when nobody is asked any more.
+    func error(now: Int64) -> ServiceError {
+        if let fault = plan.fault { return fault.serviceError }
+        let earliest = candidates.map(\.earliest).min() ?? now
+        return ServiceError(
+            .upstreamUnavailable, retryAfter: .milliseconds(max(1, earliest - now)), cause: "no upstream has answered lately")
+    }
+}

@@ -1,0 +1,79 @@
+import PlaygroundCore
+import Testing
+
+@testable import Streaming
+
+@Suite("A circuit breaker")
+struct CircuitBreakerTests {
+    /// Open since `now`.
+    static func opened(at now: Int64) -> CircuitBreaker {
+        var breaker = CircuitBreaker()
+        for _ in 0..<CircuitBreaker.threshold { breaker.failed(askedAt: now, now: now) }
+        return breaker
+    }
+
+    @Test("opens with the fifth failure in a row, and an answer in between begins the count anew")
+    func opens() {
+        var breaker = CircuitBreaker()
+        for _ in 0..<4 { breaker.failed(askedAt: 0, now: 0) }
+        #expect(!breaker.isOpen)
+        breaker.answered()
+        for _ in 0..<4 { breaker.failed(askedAt: 0, now: 0) }
+        #expect(!breaker.isOpen)
+        #expect(breaker.letsThrough(at: 0))
+        breaker.failed(askedAt: 0, now: 0)
+        #expect(breaker.isOpen)
+        #expect(!breaker.letsThrough(at: 0))
+    }
+
+    @Test("rests 500 ms, then lets one request through as a probe")
+    func probes() {
+        var breaker = Self.opened(at: 1000)
+        #expect(!breaker.letsThrough(at: 1499))
+        #expect(breaker.letsThrough(at: 1500))
+        breaker.asked(at: 1500)
+        #expect(!breaker.letsThrough(at: 1500))
+        #expect(breaker.letsThrough(at: 2000), "a probe that was given up does not keep it open for ever")
+    }
+
+    @Test("rests twice as long after each probe that fails, up to 5 s")
+    func doubles() {
+        var breaker = Self.opened(at: 0)
+        var rests: [Int64] = []
+        for _ in 0..<6 {
+            let now = breaker.earliest
+            breaker.asked(at: now)
+            breaker.failed(askedAt: now, now: now)
+            rests.append(breaker.earliest - now)
+        }
+        #expect(rests == [1000, 2000, 4000, 5000, 5000, 5000])
+    }
+
+    @Test("closes with any answer, and rests 500 ms when it opens again")
+    func closes() {
+        var breaker = Self.opened(at: 0)
+        breaker.asked(at: 500)
+        breaker.failed(askedAt: 500, now: 500)
+        breaker.answered()
+        #expect(!breaker.isOpen)
+        #expect(breaker.letsThrough(at: 500))
+        for _ in 0..<CircuitBreaker.threshold { breaker.failed(askedAt: 600, now: 600) }
+        #expect(breaker.earliest == 1100)
+    }
+
+    @Test("does not take for a probe what was under way when it opened")
+    func lateFailures() {
+        var breaker = Self.opened(at: 1000)
+        for _ in 0..<50 { breaker.failed(askedAt: 900, now: 1200) }
+        #expect(breaker.earliest == 1500)
+    }
+
+    @Test("counts what shows nobody there or costs time, and no status", arguments: [
+        (UpstreamFault.unreachable("refused"), true), (.timedOut(.connect), true), (.timedOut(.firstByte), true),
+        (.brokeOff("reset", isAfterHead: false), true), (.brokeOff("reset", isAfterHead: true), false),
+        (.refused(status: 503, UpstreamErrorReport(), retryAfter: nil), false), (.timedOut(.firstToken), false),
+        (.timedOut(.silence), false), (.timedOut(.total), false), (.malformedAnswer("x"), false), (.endedEarly, false),
+        (.notAStream, false), (.malformedEvent("x"), false), (.tooLarge, false), (.errorEvent(UpstreamErrorReport()), false),
+    ])
+    func counts(fault: UpstreamFault, isCounted: Bool) { #expect(fault.showsAbsence == isCounted) }
+}
