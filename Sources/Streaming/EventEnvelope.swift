@@ -145,7 +145,8 @@ struct EventEnvelope {
             guard bytes.count - text.count <= Self.limit else { return }
             gaps.removeAll()
             startOver(length: bytes.count - text.count + Self.lineStart.utf8CodeUnitCount + Self.lineEnd.utf8CodeUnitCount)
-            known.append(contentsOf: UnsafeBufferPointer(start: Self.lineStart.utf8Start, count: Self.lineStart.utf8CodeUnitCount))
+            known.append(
+                contentsOf: UnsafeBufferPointer(start: Self.lineStart.utf8Start, count: Self.lineStart.utf8CodeUnitCount))
             known.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[..<text.lowerBound]))
             prefixLength = known.count
             known.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[text.upperBound...]))
