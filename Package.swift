@@ -104,14 +104,16 @@ let package = Package(
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "APIServer", "Auth", "EventLoop", "HTTPServer", "PlaygroundCore", "Postgres", "StrictJSON",
-                "TestSupport", httpTypes, logging,
+                "APIServer", "Auth", "EventLoop", "HTTPClient", "HTTPServer", "PlaygroundCore", "Postgres", "Streaming",
+                "StrictJSON", "TestSupport", httpTypes, logging,
             ],
             swiftSettings: strict),
         // The whole system as processes of its own; the executables are named so that they are built first.
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["APIServer", "UpstreamSimulator", "Auth", "EventLoop", "PlaygroundCore", "StrictJSON", "TestSupport"],
+            dependencies: [
+                "APIServer", "UpstreamSimulator", "Auth", "EventLoop", "PlaygroundCore", "Postgres", "StrictJSON", "TestSupport",
+            ],
             swiftSettings: strict),
     ]
         + [

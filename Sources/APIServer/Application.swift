@@ -71,15 +71,16 @@ struct Application {
         }
     }
 
-    /// What one loop does for the whole process: the lease, and the feed of revoked sessions.
+    /// What one loop does for the whole process: the lease, and hearing what other replicas tell.
     private func startHousekeeping(
         _ shared: SharedServices, on parts: [(EventLoop, LoopBound<LoopServices>)]
     ) async throws -> LoopBound<Housekeeping>? {
         guard let (first, services) = parts.first else { return nil }
+        shared.completions.include(parts)
         shared.revoked.observe { session in
             for (loop, services) in parts {
                 loop.spawn { loop in
-                    services.value(on: loop).upstreams.openRelays.abort(session: session, ServiceError(.sessionRevoked))
+                    services.value(on: loop).relays.abort(session: session, ServiceError(.sessionRevoked))
                 }
             }
         }
@@ -104,7 +105,7 @@ struct Application {
         }
         for (loop, services) in parts {
             loop.spawn { loop in
-                services.value(on: loop).upstreams.openRelays.abortAll(
+                services.value(on: loop).relays.abortAll(
                     ServiceError(.shuttingDown, "The server is shutting down", retryAfter: .seconds(1)))
             }
         }

@@ -5,12 +5,15 @@ import PlaygroundCore
 import Postgres
 import RateLimit
 
-/// What a process does once, on its first loop: hold its lease, hear of revoked sessions, and clear away dead ones.
+/// What a process does once, on its first loop: hold its lease, hear of revoked sessions and of completions
+/// to stop, and clear away dead sessions.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
     private let lease: ProcessLease
     private let feed: RevocationFeed
+    /// One connection for everything that replicas tell each other.
+    private let listener: PostgresListener
     private let accounts: AccountService
     private let io: LoopIO
     private let logger: Logger
@@ -23,8 +26,15 @@ final class Housekeeping {
         logger = shared.logger
         lease = ProcessLease(database: services.database, process: shared.process, io: loop.io, logger: shared.logger)
         feed = RevocationFeed(
-            configuration: shared.configuration.database, database: services.database, revoked: shared.revoked, io: loop.io,
-            logger: shared.logger, now: SystemClock.microseconds)
+            database: services.database, revoked: shared.revoked, io: loop.io, logger: shared.logger,
+            now: SystemClock.microseconds)
+        // What comes while it is deaf is learnt from the report of progress.
+        let stops = PostgresListener.Subscription(channel: StopRequest.channel) { [completions = shared.completions] payload in
+            if let request = StopRequest(payload: payload) { completions.stopLater(request) }
+        }
+        listener = PostgresListener(
+            configuration: shared.configuration.database, subscriptions: [feed.subscription, stops], io: loop.io,
+            logger: shared.logger)
         try? await lease.renew()
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).lease.run() }
@@ -35,6 +45,7 @@ final class Housekeeping {
     func close() async {
         isClosed = true
         feed.stop()
+        listener.close()
         await lease.release()
     }
 

@@ -17,11 +17,12 @@ struct SharedServices: Sendable {
     let hasher: PasswordHasher
     let revoked: RevokedSessions
     let draining: DrainingMark
+    let completions = RunningCompletions()
 }
 
 /// What one loop owns: its database lanes, its upstream connections, its limiter, and the responder in front of them.
 final class LoopServices {
-    private static let progressInterval = Duration.seconds(5)
+    private static let progressInterval = Duration.seconds(1)
 
     let responder: APIResponder
     let database: PostgresClient
@@ -30,7 +31,7 @@ final class LoopServices {
     let upstreams: UpstreamPool
     private let clients: [HTTPClient]
     private let io: LoopIO
-    private var progressTimer: LoopTimer?
+    private var isClosed = false
 
     /// The composition root of a loop.
     /// - Throws: where an upstream's key or certificates cannot be used.
@@ -57,6 +58,8 @@ final class LoopServices {
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
                 userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
+            control: CompletionControlHandlers(
+                ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
             info: InfoHandlers(configuration: configuration),
             operation: OperationHandlers(
                 readiness: Readiness(
@@ -72,8 +75,8 @@ final class LoopServices {
         self.upstreams = upstreams
         self.clients = clients
         self.io = io
-        progressTimer = LoopTimer { [unowned self] in reportProgress() }
-        reportProgress()
+        let this = LoopBound(self, on: loop)
+        loop.spawn { loop in await this.value(on: loop).reportProgress() }
     }
 
     private static func pool(
@@ -91,18 +94,26 @@ final class LoopServices {
         return UpstreamPool(upstreams, timing: timing, io: io) { meters.failed($0) }
     }
 
-    /// Tells the limiter what the running completions have used, so that another replica can bill them should this one die.
-    private func reportProgress() {
-        for (id, usage) in upstreams.openRelays.progress {
-            limiter.progress(id, promptTokens: usage.promptTokens, completionTokens: usage.completionTokens)
+    /// The completions that run on this loop.
+    var relays: RelayRegistry { upstreams.openRelays }
+
+    /// Ends a completion that runs on this loop.
+    /// - Returns: whether there is one of this owner.
+    func stop(_ request: StopRequest) -> Bool { relays.stop(request.completionID, owner: request.userID) }
+
+    /// Tells the limiter what the running completions have used, so that another replica can bill them should this one die, and
+    /// ends those whose owners' wish to stop has not come by another way.
+    private func reportProgress() async {
+        while true {
+            await io.pause(Self.progressInterval)
+            if isClosed { return }
+            for request in await limiter.report(relays.progress) { _ = stop(request) }
         }
-        if let progressTimer { io.schedule(progressTimer, after: Self.progressInterval) }
     }
 
     /// Ends what the loop does, settlements first. The database stays open: the process's lease is given up through it.
     func close() async {
-        if let progressTimer { io.cancel(progressTimer) }
-        progressTimer = nil
+        isClosed = true
         await limiter.drain(.seconds(5))
         for client in clients { client.close() }
     }

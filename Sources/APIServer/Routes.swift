@@ -7,6 +7,7 @@ struct Routes {
     let sessions: SessionHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
+    let control: CompletionControlHandlers
     let info: InfoHandlers
     let operation: OperationHandlers
 
@@ -26,6 +27,8 @@ struct Routes {
         authenticated(.delete, "/api/presets/{id}", presets.delete, &router)
 
         authenticated(.post, "/api/complete", completions.complete, &router)
+        authenticated(.get, "/api/complete/{id}", control.status, &router)
+        authenticated(.post, "/api/complete/{id}/stop", control.stop, &router)
         authenticated(.get, "/api/models", info.models, &router)
         open(.get, "/api/info", info.info, &router)
 

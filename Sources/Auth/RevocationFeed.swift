@@ -4,7 +4,7 @@ package import PlaygroundCore
 package import Postgres
 
 /// Keeps `RevokedSessions` current: notifications tell at once, a poll every 500 ms tells what they missed. One for the process;
-/// it belongs to the loop it was made on.
+/// it belongs to the loop it was made on, where the process's listening connection has to be as well.
 package final class RevocationFeed {
     private static let interval = Duration.milliseconds(500)
     /// Seconds that a poll reaches back beyond the last one: a statement commits at most this long after its `now()`.
@@ -15,7 +15,6 @@ package final class RevocationFeed {
     private let io: LoopIO
     private let logger: Logger
     private let now: WallClock
-    private var listener: PostgresListener?
     private var pause: LoopTimer?
     private var resume: (() -> Void)?
     private var isStopped = false
@@ -24,12 +23,10 @@ package final class RevocationFeed {
     private var isFailing = false
 
     /// - Parameters:
-    ///   - configuration: for the connection that listens.
     ///   - database: of the same loop, for the polls.
     ///   - now: microseconds since 1970.
     package init(
-        configuration: PostgresConfiguration, database: PostgresClient, revoked: RevokedSessions, io: LoopIO, logger: Logger,
-        now: @escaping WallClock
+        database: PostgresClient, revoked: RevokedSessions, io: LoopIO, logger: Logger, now: @escaping WallClock
     ) {
         self.database = database
         self.revoked = revoked
@@ -37,16 +34,19 @@ package final class RevocationFeed {
         self.logger = logger
         self.now = now
         pause = LoopTimer { [unowned self] in wake() }
-        listener = PostgresListener(
-            configuration: configuration, channels: [SessionStatements.channel], io: io, logger: logger,
-            // Notifications were lost while it was away.
-            onConnected: { [unowned self] in lastPoll = nil },
-            onNotification: { [unowned self] _, payload in heard(payload) })
     }
 
     deinit {
-        listener?.close()
         if let pause { io.cancel(pause) }
+    }
+
+    /// What the listening connection has to listen to.
+    package var subscription: PostgresListener.Subscription {
+        PostgresListener.Subscription(
+            channel: SessionStatements.channel,
+            // Notifications were lost while it was away.
+            onConnected: { [weak self] in self?.lastPoll = nil },
+            onNotification: { [weak self] payload in self?.heard(payload) })
     }
 
     /// Polls until it is stopped.
@@ -61,10 +61,9 @@ package final class RevocationFeed {
         }
     }
 
-    /// Ends `run` and the listening connection.
+    /// Ends `run`.
     package func stop() {
         isStopped = true
-        listener?.close()
         if let pause { io.cancel(pause) }
         wake()
     }

@@ -1,7 +1,11 @@
 // _GNU_SOURCE stays in this file: in a header it gives Swift two definitions of the C library's types.
 #define _GNU_SOURCE
 #include "csystem.h"
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -17,4 +21,16 @@ long csystem_raise_descriptor_limit(void) {
 
 const void *csystem_find(const void *haystack, size_t count, const void *needle, size_t needle_count) {
     return memmem(haystack, count, needle, needle_count);
+}
+
+int csystem_held_bytes(int socket) {
+    int count = 0;
+    return ioctl(socket, SIOCOUTQ, &count) == 0 ? count : 0;
+}
+
+uint64_t csystem_acknowledged_bytes(int socket) {
+    // The kernel's own header: glibc's struct tcp_info ends before this field.
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_bytes_acked : 0;
 }

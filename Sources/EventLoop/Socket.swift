@@ -96,15 +96,21 @@ package enum Socket {
         return count == 0 || errno == EAGAIN || errno == EINTR ? .blocked : .failed
     }
 
-    /// Bounds what the kernel holds for a peer that does not take it; set on a listener, accepted sockets inherit it.
-    /// - Parameters:
-    ///   - unsent: bytes beyond those in flight. Without a bound the kernel takes megabytes, and tells of room only when a
-    ///     third of them has gone: a slow reader could not be told from one that stands still.
-    ///   - unacknowledged: after so long without an answer the connection fails, instead of after a quarter of an hour.
-    package static func boundSending(_ descriptor: Int32, unsent: Int, unacknowledged: Duration) {
-        setOption(descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, Int32(clamping: unsent))
-        setOption(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: unacknowledged.wholeMilliseconds))
+    /// Bounds what the kernel takes for a peer beyond what is in flight; set on a listener, accepted sockets inherit it.
+    /// Without a bound it takes megabytes.
+    ///
+    /// TCP_USER_TIMEOUT has no place beside it. In the kernel that clock runs from the first probe of a closed window until the
+    /// first waiting segment fits into it whole, and those have up to 64 KiB: a peer that opens its window by less each time
+    /// would be cut in the midst of its progress.
+    package static func boundUnsent(_ descriptor: Int32, bytes: Int) {
+        setOption(descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, Int32(clamping: bytes))
     }
+
+    /// Bytes that the kernel holds for the peer: unsent, or not acknowledged.
+    package static func heldBytes(_ descriptor: Int32) -> Int { Int(csystem_held_bytes(descriptor)) }
+
+    /// Bytes that the peer has acknowledged since it connected.
+    package static func acknowledgedBytes(_ descriptor: Int32) -> UInt64 { csystem_acknowledged_bytes(descriptor) }
 
     /// Ends the sending direction: the peer reads to the end, while we still read.
     package static func shutdownSending(_ descriptor: Int32) { _ = shutdown(descriptor, Int32(SHUT_WR)) }

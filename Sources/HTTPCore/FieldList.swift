@@ -23,6 +23,17 @@ package struct FieldList: Sendable, Equatable {
         return nil
     }
 
+    /// The first line named `name`, and whether there is another one.
+    package func only(_ name: HTTPField.Name, in bytes: Span<UInt8>) -> (first: ByteRange?, isRepeated: Bool) {
+        let wanted = name.canonicalName.utf8
+        var first: ByteRange?
+        for line in lines where Self.isNamed(wanted, line.name, bytes) {
+            if first != nil { return (first, true) }
+            first = line.value
+        }
+        return (first, false)
+    }
+
     /// Every line named `name`, so that the caller can tell a repeated field.
     package func all(_ name: HTTPField.Name, in bytes: Span<UInt8>) -> [ByteRange] {
         let wanted = name.canonicalName.utf8
@@ -41,7 +52,8 @@ package struct FieldList: Sendable, Equatable {
         all(name, in: bytes).map { $0.string(in: bytes) }
     }
 
-    private static func isNamed(_ wanted: String.UTF8View, _ name: ByteRange, _ bytes: Span<UInt8>) -> Bool {
+    /// Whether the bytes in the range, which lie inside of `bytes` if they are as many, are those of a lower-case name.
+    static func isNamed(_ wanted: String.UTF8View, _ name: ByteRange, _ bytes: Span<UInt8>) -> Bool {
         guard wanted.count == name.count else { return false }
         var offset = Int(name.start)
         for letter in wanted {

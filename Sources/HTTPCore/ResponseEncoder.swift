@@ -3,30 +3,26 @@ package import HTTPTypes
 /// Writes response heads. Framing is stated here and only here, so that no response carries both kinds, and every final
 /// response has a Date.
 ///
-/// Injection is ruled out by the types: a name is a token, and HTTPField turns control characters in a value into spaces.
 package enum ResponseEncoder {
     /// The interim response that lets a client send its body.
     package static let continueResponse: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
 
     /// Writes a whole head, from the status line to the empty line.
     /// - Parameters:
-    ///   - fields: Content-Length, Transfer-Encoding, Connection and Date among them are left out.
+    ///   - fields: what the answer says of itself.
+    ///   - further: fields that stand behind them.
     ///   - framing: how the body that follows is delimited. `.none` writes no framing field, as 204, 304 and a stream
     ///     that ends by closing need it; an empty body is `.length(0)`.
     ///   - keepAlive: false adds `Connection: close`.
     ///   - append: takes the bytes, piece by piece in order, each valid during its call only.
     @inlinable
     package static func writeHead(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, framing: BodyFraming, keepAlive: Bool, date: HTTPDate,
-        append: (UnsafeBufferPointer<UInt8>) -> Void
+        _ status: HTTPResponse.Status, _ fields: ResponseFields, _ further: ResponseFields = ResponseFields(),
+        framing: BodyFraming, keepAlive: Bool, date: HTTPDate, append: (UnsafeBufferPointer<UInt8>) -> Void
     ) {
         writeStatusLine(status, append: append)
-        for field in fields where !isOwn(field.name) {
-            write(field.name.rawName, append: append)
-            write(": ", append: append)
-            field.withUnsafeBytesOfValue(append)
-            write("\r\n", append: append)
-        }
+        fields.bytes.withUnsafeBufferPointer(append)
+        further.bytes.withUnsafeBufferPointer(append)
         switch framing {
         case .none: break
         case .length(let length):
@@ -41,19 +37,22 @@ package enum ResponseEncoder {
         write("\r\n\r\n", append: append)
     }
 
-    /// The head as an array, where speed does not matter.
+    /// The head as an array.
     package static func head(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields, framing: BodyFraming, keepAlive: Bool, date: HTTPDate
+        _ status: HTTPResponse.Status, _ fields: ResponseFields, _ further: ResponseFields = ResponseFields(),
+        framing: BodyFraming, keepAlive: Bool, date: HTTPDate
     ) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(512)
-        writeHead(status, fields, framing: framing, keepAlive: keepAlive, date: date) { bytes.append(contentsOf: $0) }
+        // The fields, and what the encoder adds to them: less than 200 bytes.
+        bytes.reserveCapacity(fields.bytes.count + further.bytes.count + 256)
+        writeHead(status, fields, further, framing: framing, keepAlive: keepAlive, date: date) { bytes.append(contentsOf: $0) }
         return bytes
     }
 
     /// `HTTP/1.1 200 OK` and CRLF.
     @inlinable
     package static func writeStatusLine(_ status: HTTPResponse.Status, append: (UnsafeBufferPointer<UInt8>) -> Void) {
+        if status.code == 200, status.reasonPhrase == "OK" { return write("HTTP/1.1 200 OK\r\n", append: append) }
         write("HTTP/1.1 ", append: append)
         write(decimal: status.code, append: append)
         write(" ", append: append)
@@ -86,17 +85,5 @@ package enum ResponseEncoder {
     package static func write(_ text: String, append: (UnsafeBufferPointer<UInt8>) -> Void) {
         var text = text
         text.withUTF8(append)
-    }
-
-    /// Whether the encoder states this field itself.
-    @inlinable
-    package static func isOwn(_ name: HTTPField.Name) -> Bool {
-        switch name.canonicalName.utf8.count {
-        case 4: name == .date
-        case 10: name == .connection
-        case 14: name == .contentLength
-        case 17: name == .transferEncoding
-        default: false
-        }
     }
 }

@@ -4,11 +4,11 @@ import HTTPTypes
 
 /// How answers leave: at once as far as the socket takes them, the rest when it does.
 extension Connection {
-    func openStream(for request: Request, status: HTTPResponse.Status, fields: HTTPFields) -> ResponseStream {
+    func openStream(for request: Request, status: HTTPResponse.Status, fields: ResponseFields) -> ResponseStream {
         let isChunked = request.head.version == .http11
         let keepAlive = isChunked && mayContinue(after: request)
         let head = ResponseEncoder.head(
-            status, request.responseFields.merging(fields), framing: isChunked ? .chunked : .none, keepAlive: keepAlive,
+            status, request.responseFields, fields, framing: isChunked ? .chunked : .none, keepAlive: keepAlive,
             date: context.date)
         let opened = ResponseStream(
             head: head, isChunked: isChunked, keepsAlive: keepAlive, sendsBody: request.head.method != .head, connection: self)
@@ -23,14 +23,15 @@ extension Connection {
         stream = nil
     }
 
-    func send(_ response: Response, _ fields: HTTPFields, to method: HTTPRequest.Method?, keepAlive: Bool) {
+    /// - Parameter fields: what the answer carries whatever it is; the response's own stand behind them.
+    func send(_ response: Response, _ fields: ResponseFields, to method: HTTPRequest.Method?, keepAlive: Bool) {
         if isGone { return }
         let output = context.io.output
         // 204 and 304 end with their head (RFC 9110, 6.4.1).
         let hasBody = response.status != .noContent && response.status != .notModified
         ResponseEncoder.writeHead(
-            response.status, fields, framing: hasBody ? .length(response.body.count) : .none, keepAlive: keepAlive,
-            date: context.date
+            response.status, fields, response.fields, framing: hasBody ? .length(response.body.count) : .none,
+            keepAlive: keepAlive, date: context.date
         ) { output.pointee.append($0) }
         if hasBody, method != .head { output.pointee.append(response.body) }
         transmit(output.pointee.bytes)
@@ -50,7 +51,6 @@ extension Connection {
                 leave()
                 return
             }
-            arm(.stall, context.configuration.writeStallTimeout)
         }
         // A client that reads slowly but never catches up would otherwise be kept all it was ever sent.
         if outboxStart > 0 {
@@ -74,7 +74,6 @@ extension Connection {
             switch sent {
             case .moved(let count):
                 outboxStart += count
-                arm(.stall, context.configuration.writeStallTimeout)
                 continue
             case .blocked: break
             case .ended, .failed:
@@ -86,7 +85,6 @@ extension Connection {
         if outboxStart == outbox.count {
             outbox = []
             outboxStart = 0
-            disarm()
         }
         if isThrottled, outbox.count - outboxStart <= context.configuration.lowWatermark {
             isThrottled = false
@@ -96,14 +94,5 @@ extension Connection {
 
     func flushed() async {
         while !outbox.isEmpty, !isGone { await suspend() }
-    }
-}
-
-extension HTTPFields {
-    /// These fields and then the others, which share no name with them.
-    func merging(_ others: HTTPFields) -> HTTPFields {
-        var all = self
-        for field in others { all.append(field) }
-        return all
     }
 }

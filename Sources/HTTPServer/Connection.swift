@@ -9,7 +9,7 @@ import HTTPTypes
 final class Connection: Channel {
     /// What the one timer is measuring.
     enum Wait {
-        case nothing, firstByte, idle, head, body, stall, linger
+        case nothing, firstByte, idle, head, body, linger
     }
 
     /// How much of the body of the request in hand has been taken from the connection.
@@ -31,6 +31,8 @@ final class Connection: Channel {
     var outbox: [UInt8] = []
     var outboxStart = 0
     var isThrottled = false
+    /// Set while the client is owed something, as of the last look.
+    var sendPace: SendPace?
     var canRead = false
     var peerHasFinished = false
     var isGone = false
@@ -91,7 +93,7 @@ final class Connection: Channel {
             return false
         }
         let continues = mayContinue(after: request)
-        send(response, request.responseFields.merging(response.fields), to: request.head.method, keepAlive: continues)
+        send(response, request.responseFields, to: request.head.method, keepAlive: continues)
         await flushed()
         return continues && !isGone
     }
@@ -193,7 +195,7 @@ final class Connection: Channel {
         bodyState = .abandoned
         disarm()
         let response = context.responder.refuse(error)
-        send(response, response.fields, to: method, keepAlive: false)
+        send(response, ResponseFields(), to: method, keepAlive: false)
         await flushed()
     }
 
@@ -281,10 +283,6 @@ final class Connection: Channel {
 
     func timeIsUp() {
         hasTimedOut = true
-        if wait == .stall {
-            Socket.resetOnClose(descriptor)
-            leave()
-        }
         wake()
     }
 

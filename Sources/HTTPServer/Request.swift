@@ -8,7 +8,7 @@ package final class Request {
     /// The bytes `head` ranges over.
     package let bytes: [UInt8]
     /// Fields that the answer carries whatever it turns out to be, a refusal or a stream included.
-    package var responseFields = HTTPFields()
+    package var responseFields = ResponseFields()
     private unowned let connection: Connection
 
     init(head: RequestHead, bytes: [UInt8], connection: Connection) {
@@ -46,7 +46,7 @@ package final class Request {
     package func body(limit: Int) async throws(BodyError) -> [UInt8] { try await connection.readBody(limit: limit) }
 
     /// Prepares a streamed answer. Nothing is sent before its first write, so until then any other answer is possible.
-    package func openStream(status: HTTPResponse.Status, fields: HTTPFields) -> ResponseStream {
+    package func openStream(status: HTTPResponse.Status, fields: ResponseFields) -> ResponseStream {
         connection.openStream(for: self, status: status, fields: fields)
     }
 }

@@ -1,3 +1,4 @@
+package import HTTPCore
 package import HTTPTypes
 
 /// A whole answer, in memory. Streams do not come as a value: see ``Request/openStream(status:fields:)``.
@@ -5,11 +6,11 @@ package struct Response {
     package var status: HTTPResponse.Status
     /// Without Date, Content-Length, Transfer-Encoding and Connection: the connection writes those. None of the request's
     /// ``Request/responseFields`` among them: those are written as well.
-    package var fields: HTTPFields
+    package var fields: ResponseFields
     /// The whole body; its length becomes Content-Length.
     package var body: [UInt8]
 
-    package init(status: HTTPResponse.Status, fields: HTTPFields = HTTPFields(), body: [UInt8] = []) {
+    package init(status: HTTPResponse.Status, fields: ResponseFields = ResponseFields(), body: [UInt8] = []) {
         self.status = status
         self.fields = fields
         self.body = body

@@ -31,8 +31,7 @@ package final class Server: Sendable {
             shares.append(LoopShare(loop: loop, context: context))
         }
         let listener = try Socket.listen(host: configuration.host, port: configuration.port)
-        Socket.boundSending(
-            listener, unsent: configuration.highWatermark, unacknowledged: configuration.writeStallTimeout)
+        Socket.boundUnsent(listener, bytes: configuration.highWatermark)
         var parts: [Part] = []
         for share in shares {
             let channel = try await share.loop.run { [shares] loop in

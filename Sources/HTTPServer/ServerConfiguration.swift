@@ -29,6 +29,9 @@ package struct ServerConfiguration: Sendable {
     package var maxRequestsPerConnection = 1_000
     /// A client that takes nothing of what waits for it for so long is cut, also while its source is paused.
     package var writeStallTimeout: Duration = .seconds(30)
+    /// What a client must take on average of a complete answer that waits for it, in bytes a second, once
+    /// ``writeStallTimeout`` has passed.
+    package var sendMinimumRate = 500
     /// Unread body bytes taken in after an early answer, so that the client can read the answer before it sees a reset.
     package var lingerBytes = 4 * 1024 * 1024
     package var lingerTimeout: Duration = .milliseconds(500)

@@ -36,6 +36,7 @@ final class ServerContext {
     let state: ServerState
     private(set) var isDraining = false
     private var connections: [ObjectIdentifier: Connection] = [:]
+    private var lookTimer: LoopTimer?
     private var dateSecond = Int.min
     private var currentDate = HTTPDate(unixSeconds: 0)
 
@@ -45,6 +46,11 @@ final class ServerContext {
         io = loop.io
         self.responder = responder
         self.state = state
+        lookTimer = LoopTimer { [unowned self] in lookAtReaders() }
+    }
+
+    deinit {
+        if let lookTimer { io.cancel(lookTimer) }
     }
 
     /// The value of the Date field, made once a second.
@@ -58,12 +64,26 @@ final class ServerContext {
         return currentDate
     }
 
-    func remember(_ connection: Connection) { connections[ObjectIdentifier(connection)] = connection }
+    func remember(_ connection: Connection) {
+        connections[ObjectIdentifier(connection)] = connection
+        if let lookTimer, !lookTimer.isArmed { scheduleLook() }
+    }
 
     func forget(_ connection: Connection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         state.openConnections.subtract(1, ordering: .relaxed)
         if configuration.maxConnectionsPerAddress != nil { state.release(connection.peerAddress) }
+    }
+
+    /// One look at all connections from time to time costs less than a timer for each, and nothing for what is sent. It comes
+    /// often enough that a client which stands still is cut soon after its time.
+    private func scheduleLook() {
+        if let lookTimer { io.schedule(lookTimer, after: configuration.writeStallTimeout / 16) }
+    }
+
+    private func lookAtReaders() {
+        for connection in connections.values { connection.judgeReader() }
+        if !connections.isEmpty { scheduleLook() }
     }
 
     /// Answers in hand are completed with `Connection: close`; idle connections close now.

@@ -77,20 +77,26 @@ package struct Base64: Sendable {
     }
 
     /// The one text of these bytes.
-    package func encode(_ bytes: some Collection<UInt8>) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count * 4 + 2) / 3)
-        var bits: UInt32 = 0
-        var held = 0
-        for byte in bytes {
-            bits = bits << 8 | UInt32(byte)
-            held += 8
-            while held >= 6 {
-                held -= 6
-                text.append(characters[Int(bits >> UInt32(held)) & 63])
+    package func encode(_ bytes: Span<UInt8>) -> String {
+        let length = (bytes.count * 4 + 2) / 3
+        return String(unsafeUninitializedCapacity: length) { text in
+            var bits: UInt32 = 0
+            var held: UInt32 = 0
+            var written = 0
+            for index in bytes.indices {
+                bits = bits << 8 | UInt32(bytes[unchecked: index])
+                held &+= 8
+                while held >= 6 {
+                    held &-= 6
+                    text[written] = characters[Int(bits >> held & 63)]
+                    written &+= 1
+                }
             }
+            if held > 0 { text[written] = characters[Int(bits << (6 &- held) & 63)] }
+            return length
         }
-        if held > 0 { text.append(characters[Int(bits << UInt32(6 - held)) & 63]) }
-        return String(decoding: text, as: UTF8.self)
     }
+
+    /// The same for a collection.
+    package func encode(_ bytes: some Collection<UInt8>) -> String { encode(Array(bytes).span) }
 }

@@ -77,11 +77,13 @@ extension CompletionParameters {
 
         // The caller's own opaque user id is replaced by ours, whatever it is.
         _ = reader.string("user")
-        if let choices = reader.integer("n", in: .min ... .max), choices != 1 {
-            reader.note("n", .unsupportedParameter, "can only be 1")
+        // A value that asks for nothing special does no harm.
+        for name in ["n", "best_of"] {
+            if let choices = reader.integer(name, in: .min ... .max), choices != 1 {
+                reader.note(name, .unsupportedParameter, "can only be 1")
+            }
         }
-        reader.refuse("best_of")
-        reader.refuse("echo")
+        if reader.bool("echo") == true { reader.note("echo", .unsupportedParameter, "can only be false") }
     }
 
     /// Reads a preset's `params` as `write(to:)` stored them. Members that a newer version may have stored are passed over; a

@@ -194,11 +194,6 @@ package struct FieldReader {
         if !contains(name) { note(name, .required, "is required") }
     }
 
-    /// Notes a field that is part of the contract's world but not of this server.
-    package mutating func refuse(_ name: String, _ phrase: String = "is not supported") {
-        if value(name) != nil { note(name, .unsupportedParameter, phrase) }
-    }
-
     /// Throws what is wrong with any field, the ones nobody read included.
     package mutating func finish() throws(ServiceError) {
         let found = allErrors()

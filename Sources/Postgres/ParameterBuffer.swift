@@ -2,12 +2,19 @@ import Glibc
 import PlaygroundCore
 
 /// The values of one call as libpq takes them: pointers to NUL-terminated texts, or to bytes with a length.
+///
+/// UUIDs and arrays go in PostgreSQL's binary form, which is shorter, needs no quotes, and cannot be taken for another type;
+/// numbers in digits, which suit whatever width the statement gives them.
 struct ParameterBuffer {
+    private enum Format: Int32 { case text, binary }
+
+    /// Oids of PostgreSQL's types, as they stand in the head of an array (catalog `pg_type`).
+    private enum ElementType: Int32 { case int8 = 20, text = 25, uuid = 2950 }
+
     private var bytes: [UInt8] = []
     /// Where each value begins in `bytes`, -1 for NULL.
     private var offsets: [Int] = []
     private var lengths: [Int32] = []
-    /// 0 text, 1 binary.
     private var formats: [Int32] = []
 
     /// libpq counts parameters in 16 bits.
@@ -15,6 +22,7 @@ struct ParameterBuffer {
 
     init(_ values: [PostgresValue]) throws(PostgresError) {
         guard values.count <= Self.maximumCount else { throw .invalidValue("more than \(Self.maximumCount) values") }
+        bytes.reserveCapacity(32 * values.count)
         offsets.reserveCapacity(values.count)
         lengths.reserveCapacity(values.count)
         formats.reserveCapacity(values.count)
@@ -22,56 +30,90 @@ struct ParameterBuffer {
     }
 
     private mutating func append(_ value: PostgresValue) throws(PostgresError) {
-        if case .null = value {
+        let start = bytes.count
+        var format = Format.text
+        switch value {
+        case .null:
             offsets.append(-1)
             lengths.append(0)
-            formats.append(0)
+            formats.append(format.rawValue)
             return
-        }
-        let start = bytes.count
-        var isBinary = false
-        switch value {
-        case .null: break
-        case .text(let text): bytes.append(contentsOf: text.utf8)
-        case .int(let integer): bytes.append(contentsOf: integer.description.utf8)
-        case .double(let double): bytes.append(contentsOf: Self.text(double).utf8)
+        case .text(let text): try append(text)
+        case .int(let integer): append(decimal: integer)
+        case .double(let double): try append(Self.text(double))
         case .bool(let bool): bytes.append(bool ? UInt8(ascii: "t") : UInt8(ascii: "f"))
-        case .uuid(let uuid): bytes.append(contentsOf: uuid.description.utf8)
+        case .uuid(let uuid):
+            append(uuid)
+            format = .binary
         case .bytes(let raw):
             bytes.append(contentsOf: raw)
-            isBinary = true
-        case .textArray(let texts): appendArray(texts)
-        case .intArray(let integers): appendArray(integers.map(\.description))
-        case .uuidArray(let uuids): appendArray(uuids.map(\.description))
+            format = .binary
+        case .textArray(let texts):
+            appendArrayHead(of: .text, count: texts.count)
+            for text in texts {
+                append(bigEndian: Int32(clamping: text.utf8.count))
+                try append(text)
+            }
+            format = .binary
+        case .intArray(let integers):
+            appendArrayHead(of: .int8, count: integers.count)
+            for integer in integers {
+                append(bigEndian: Int32(8))
+                append(bigEndian: integer)
+            }
+            format = .binary
+        case .uuidArray(let uuids):
+            appendArrayHead(of: .uuid, count: uuids.count)
+            for uuid in uuids {
+                append(bigEndian: Int32(16))
+                append(uuid)
+            }
+            format = .binary
         }
-        // A C string would end there, and the rest be lost without a word.
-        if !isBinary, containsZero(from: start) { throw .invalidValue("text with U+0000") }
         offsets.append(start)
         lengths.append(Int32(clamping: bytes.count - start))
-        formats.append(isBinary ? 1 : 0)
+        formats.append(format.rawValue)
         bytes.append(0)
     }
 
-    private func containsZero(from start: Int) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress, bytes.count > start else { return false }
-            return memchr(base + start, 0, bytes.count - start) != nil
+    // MARK: Parts
+
+    /// PostgreSQL's texts hold no NUL: a C string would end there, and the rest be lost without a word.
+    private mutating func append(_ text: String) throws(PostgresError) {
+        var text = text
+        let isStorable = text.withUTF8 { characters in
+            bytes.append(contentsOf: characters)
+            return characters.baseAddress.map { memchr($0, 0, characters.count) == nil } ?? true
         }
+        guard isStorable else { throw .invalidValue("text with U+0000") }
     }
 
-    /// {"a","b"}: every element quoted, with a backslash before quotes and backslashes (manual 8.15.6).
-    private mutating func appendArray(_ elements: [String]) {
-        bytes.append(UInt8(ascii: "{"))
-        for (index, element) in elements.enumerated() {
-            if index > 0 { bytes.append(UInt8(ascii: ",")) }
-            bytes.append(UInt8(ascii: "\""))
-            for byte in element.utf8 {
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { bytes.append(UInt8(ascii: "\\")) }
-                bytes.append(byte)
-            }
-            bytes.append(UInt8(ascii: "\""))
-        }
-        bytes.append(UInt8(ascii: "}"))
+    private mutating func append(_ uuid: UUIDBytes) {
+        append(bigEndian: uuid.high)
+        append(bigEndian: uuid.low)
+    }
+
+    private mutating func append(bigEndian integer: some FixedWidthInteger) {
+        withUnsafeBytes(of: integer.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func append(decimal value: Int64) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var start = 20
+        var rest = value.magnitude
+        repeat {
+            start &-= 1
+            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        digits.span.extracting(start..<20).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+    }
+
+    /// What stands before the elements of an array of one dimension without NULLs, whose first index is 1.
+    private mutating func appendArrayHead(of type: ElementType, count: Int) {
+        for word in [count == 0 ? 0 : 1, 0, type.rawValue] { append(bigEndian: word) }
+        if count > 0 { for word in [Int32(clamping: count), 1] { append(bigEndian: word) } }
     }
 
     private static func text(_ double: Double) -> String {

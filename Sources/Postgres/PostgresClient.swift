@@ -77,8 +77,8 @@ package final class PostgresClient {
     package func execute(
         _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: Lane = .hot, deadline: Duration = .seconds(2)
     ) async throws(PostgresError) -> PostgresResult {
-        let results = try await transaction([(statement, values)], lane: lane, deadline: deadline)
-        guard let result = results.first else { throw .decoding("no result") }
+        let step = PostgresCall.Step(statement: statement, values: try ParameterBuffer(values))
+        guard let result = try await run([step], lane, deadline).first else { throw .decoding("no result") }
         return result
     }
 
@@ -90,11 +90,17 @@ package final class PostgresClient {
         var encoded: [PostgresCall.Step] = []
         encoded.reserveCapacity(steps.count)
         for (statement, values) in steps { encoded.append(.init(statement: statement, values: try ParameterBuffer(values))) }
+        return try await run(encoded, lane, deadline)
+    }
+
+    private func run(
+        _ steps: [PostgresCall.Step], _ lane: Lane, _ deadline: Duration
+    ) async throws(PostgresError) -> [PostgresResult] {
         let end = io.now + deadline.wholeMilliseconds
         var backoff = Backoff()
         while true {
             do {
-                return try await send(encoded, by: end, on: lane).get()
+                return try await send(steps, by: end, on: lane).get()
             } catch {
                 let delay = backoff.delay(random: random())
                 guard error.state?.isRetryable == true, backoff.failures < Self.retries,

@@ -2,17 +2,36 @@ package import EventLoop
 package import Logging
 import PlaygroundCore
 
-/// Listens for notifications (LISTEN) on a connection of its own, and comes back after a loss.
+/// Listens for notifications (LISTEN) on a connection of its own, one for all who subscribe, and comes back after a loss.
 ///
-/// What was notified while the connection was away is lost: whoever listens reads the state itself again in `onConnected`.
+/// What was notified while the connection was away is lost: who subscribes reads the state itself again in `onConnected`, or finds
+/// it out in another way.
 package final class PostgresListener: PostgresConnectionOwner {
+    /// What one part of the program wants to hear of.
+    package struct Subscription {
+        let channel: String
+        let onConnected: () -> Void
+        let onNotification: (_ payload: String) -> Void
+
+        /// - Parameters:
+        ///   - channel: no two subscriptions of a listener may have the same.
+        ///   - onConnected: called on the loop each time that all channels are listened to.
+        ///   - onNotification: called on the loop for each notification.
+        package init(
+            channel: String, onConnected: @escaping () -> Void = {}, onNotification: @escaping (_ payload: String) -> Void
+        ) {
+            self.channel = channel
+            self.onConnected = onConnected
+            self.onNotification = onNotification
+        }
+    }
+
     private let configuration: PostgresConfiguration
+    private let subscriptions: [Subscription]
     private let statements: [PostgresStatement]
     private let io: LoopIO
     private let logger: Logger
     private let random: () -> Double
-    private let onConnected: () -> Void
-    private let onNotification: (_ channel: String, _ payload: String) -> Void
     private var connection: PostgresConnection?
     private var backoff = Backoff()
     private var host = 0
@@ -22,24 +41,19 @@ package final class PostgresListener: PostgresConnectionOwner {
     package private(set) var isListening = false
 
     /// Starts to connect.
-    /// - Parameters:
-    ///   - onConnected: called on the loop each time that all channels are listened to.
-    ///   - onNotification: called on the loop for each notification.
     package init(
-        configuration: PostgresConfiguration, channels: [String], io: LoopIO, logger: Logger,
-        random: @escaping () -> Double = { Double.random(in: 0..<1) },
-        onConnected: @escaping () -> Void, onNotification: @escaping (_ channel: String, _ payload: String) -> Void
+        configuration: PostgresConfiguration, subscriptions: [Subscription], io: LoopIO, logger: Logger,
+        random: @escaping () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.configuration = configuration
-        statements = channels.map { channel in
-            let quoted = "\"" + channel.replacing("\"", with: "\"\"") + "\""
-            return PostgresStatement(name: "listen \(channel)", sql: "listen \(quoted)", effect: .read)
+        self.subscriptions = subscriptions
+        statements = subscriptions.map { subscription in
+            let quoted = "\"" + subscription.channel.replacing("\"", with: "\"\"") + "\""
+            return PostgresStatement(name: "listen \(subscription.channel)", sql: "listen \(quoted)", effect: .read)
         }
         self.io = io
         self.logger = logger
         self.random = random
-        self.onConnected = onConnected
-        self.onNotification = onNotification
         reconnect = LoopTimer { [unowned self] in open() }
         open()
     }
@@ -78,14 +92,16 @@ package final class PostgresListener: PostgresConnectionOwner {
     private func listening() {
         backoff.succeeded()
         isListening = true
-        onConnected()
+        for subscription in subscriptions { subscription.onConnected() }
     }
 
     func connectionProgressed(_ connection: PostgresConnection) {}
 
     func connectionOutdated(_ connection: PostgresConnection) {}
 
-    func notificationReceived(channel: String, payload: String) { onNotification(channel, payload) }
+    func notificationReceived(channel: String, payload: String) {
+        subscriptions.first { $0.channel == channel }?.onNotification(payload)
+    }
 
     func connectionClosed(_ connection: PostgresConnection, _ reason: PostgresError) {
         self.connection = nil

@@ -40,7 +40,7 @@ package struct PostgresResult: Sendable {
     /// nil for SQL NULL.
     package func intIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
         guard let field = try field(row, column) else { return nil }
-        guard let integer = Int64(String(decoding: field, as: UTF8.self)) else { throw unreadable("an integer", row, column) }
+        guard let integer = Self.integer(field) else { throw unreadable("an integer", row, column) }
         return integer
     }
 
@@ -79,7 +79,7 @@ package struct PostgresResult: Sendable {
     /// nil for SQL NULL.
     package func uuidIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> UUIDBytes? {
         guard let field = try field(row, column) else { return nil }
-        guard let uuid = UUIDBytes(String(decoding: field, as: UTF8.self)) else { throw unreadable("a UUID", row, column) }
+        guard let uuid = UUIDBytes(utf8: field) else { throw unreadable("a UUID", row, column) }
         return uuid
     }
 
@@ -119,6 +119,23 @@ package struct PostgresResult: Sendable {
 
     private func unreadable(_ expected: String, _ row: Int, _ column: Int) -> PostgresError {
         .decoding("not \(expected) at row \(row), column \(column)")
+    }
+
+    /// Decimal digits, perhaps behind a minus sign. Counted downward, where there is one number more.
+    private static func integer(_ text: UnsafeBufferPointer<UInt8>) -> Int64? {
+        let isNegative = text.first == UInt8(ascii: "-")
+        let digits = isNegative ? text.dropFirst() : text[...]
+        guard !digits.isEmpty else { return nil }
+        var value: Int64 = 0
+        for byte in digits {
+            let digit = byte &- UInt8(ascii: "0")
+            let (tenfold, overflowed) = value.multipliedReportingOverflow(by: 10)
+            let (difference, overflowedAgain) = tenfold.subtractingReportingOverflow(Int64(digit))
+            guard digit < 10, !overflowed, !overflowedAgain else { return nil }
+            value = difference
+        }
+        if isNegative { return value }
+        return value == .min ? nil : -value
     }
 
     private static func nibble(_ byte: UInt8) -> UInt8? {

@@ -10,7 +10,7 @@ enum LimitStatements {
     /// inserted meanwhile violates the primary key, which undoes the whole statement.
     ///
     /// $1 user, $2 session or null, $3 completion, $4 process, $5 requests a minute, $6 tokens a minute, $7 streams at once,
-    /// $8 tokens to reserve, $9 model, $10 preset or null.
+    /// $8 tokens to reserve, $9 model, $10 preset or null, $11 `max_tokens`.
     static let reserve = PostgresStatement(
         "limits_reserve",
         """
@@ -40,8 +40,8 @@ enum LimitStatements {
                 and (select session_live and not repeated from standing)
             returning b.user_id, b.request_units, b.token_units, b.in_flight
         ), reserved as (
-            insert into reservations (completion_id, user_id, process_id, reserved_tokens, model, preset_id)
-            select $3, user_id, $4::uuid, $8, $9::text, $10::uuid from admitted
+            insert into reservations (completion_id, user_id, process_id, reserved_tokens, model, preset_id, max_tokens)
+            select $3, user_id, $4::uuid, $8, $9::text, $10::uuid, $11::bigint from admitted
         )
         select
             a.user_id is not null,
@@ -109,7 +109,7 @@ enum LimitStatements {
             delete from reservations r using given g
             where g.completion_id = r.completion_id and r.completion_id in (select completion_id from held)
             returning r.completion_id, r.user_id, coalesce(g.model, r.model) as model, r.preset_id, g.prompt_tokens,
-                g.completion_tokens, g.source, g.outcome, g.finish_reason, r.created_at,
+                g.completion_tokens, g.source, g.outcome, g.finish_reason, r.created_at, r.max_tokens,
                 r.reserved_tokens - g.prompt_tokens - g.completion_tokens as unspent
         ), lost as materialized (
             select u.completion_id, u.prompt_tokens + u.completion_tokens as billed
@@ -144,9 +144,9 @@ enum LimitStatements {
             where b.user_id = c.user_id and b.user_id in (select user_id from locked)
         ), billed as (
             insert into usage as u (completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome,
-                finish_reason, started_at)
+                finish_reason, started_at, max_tokens_applied)
             select completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome, finish_reason,
-                created_at
+                created_at, max_tokens
             from closed where outcome <> ''
             on conflict (completion_id) do update set
                 prompt_tokens = u.prompt_tokens + excluded.prompt_tokens,
@@ -170,15 +170,20 @@ enum LimitStatements {
         on conflict do nothing
         """)
 
-    /// Notes what running completions have spent. A row that is being settled is left alone.
+    /// Notes what running completions have spent, and answers those among them that their owners want stopped: so a process
+    /// learns it also when the notification did not reach it. A row that is being settled is left alone.
     ///
     /// $1 completions, $2 prompt tokens, $3 completion tokens.
     static let progress = PostgresStatement(
         "limits_progress",
         """
-        update reservations r set prompt_tokens = g.prompt_tokens, completion_tokens = g.completion_tokens
-        from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (completion_id, prompt_tokens, completion_tokens)
-        where r.completion_id = g.completion_id and r.completion_id in (
-            select completion_id from reservations where completion_id = any ($1) for update skip locked)
+        with noted as (
+            update reservations r set prompt_tokens = g.prompt_tokens, completion_tokens = g.completion_tokens
+            from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (completion_id, prompt_tokens, completion_tokens)
+            where r.completion_id = g.completion_id and r.completion_id in (
+                select completion_id from reservations where completion_id = any ($1) for update skip locked)
+            returning r.completion_id, r.user_id, r.stop_requested_at
+        )
+        select completion_id, user_id from noted where stop_requested_at is not null
         """)
 }

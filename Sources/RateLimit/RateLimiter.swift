@@ -10,7 +10,6 @@ package import Postgres
 package final class RateLimiter {
     /// Settlements that may wait for the database before nothing more is admitted.
     private static let highestBacklog = 16_384
-    private static let progressInterval = Duration.seconds(5)
     private static let progressBatch = 1_000
 
     private let database: PostgresClient
@@ -20,9 +19,7 @@ package final class RateLimiter {
     private let io: LoopIO
     private let logger: Logger
     private let writer: SettlementWriter
-    /// Running completions whose numbers have changed since they were last written.
-    private var progressed: [CompletionID: (promptTokens: Int, completionTokens: Int)] = [:]
-    private var isClosed = false
+    private var progress = ProgressSchedule()
 
     /// - Parameters:
     ///   - process: the owner of the reservations; its ``ProcessLease`` has to be held already.
@@ -40,8 +37,6 @@ package final class RateLimiter {
         writer = SettlementWriter(database: database, io: loop.io, logger: logger)
         let writer = LoopBound(writer, on: loop)
         loop.spawn { loop in await writer.value(on: loop).run() }
-        let limiter = LoopBound(self, on: loop)
-        loop.spawn { loop in await limiter.value(on: loop).reportProgress() }
     }
 
     /// Reserves a request, the tokens and a slot, or nothing.
@@ -94,13 +89,28 @@ package final class RateLimiter {
     /// Settles an admitted completion. Returns at once and cannot fail: it is written again until the database has taken it.
     /// Settling a completion twice changes nothing.
     package func settle(_ settlement: Settlement) {
-        progressed[settlement.completionID] = nil
         writer.add(.settle(settlement), for: settlement.completionID)
     }
 
-    /// Notes what a running completion has spent so far: should this process die, another settles the completion at that.
-    package func progress(_ completionID: CompletionID, promptTokens: Int, completionTokens: Int) {
-        progressed[completionID] = (promptTokens, completionTokens)
+    /// The settlement of a completion that has ended and that the database has not taken yet.
+    package func pendingSettlement(of completionID: CompletionID) -> Settlement? { writer.settlement(of: completionID) }
+
+    /// Tells the database what the running completions have spent, those that are due: should this process die, another settles
+    /// them at that. To be called every second with all that run.
+    /// - Returns: those of them that their owners want stopped.
+    package func report(_ running: [(id: CompletionID, usage: Usage)]) async -> [StopRequest] {
+        var stops: [StopRequest] = []
+        let due = progress.due(running)
+        for start in stride(from: 0, to: due.count, by: Self.progressBatch) {
+            let batch = due[start..<min(due.count, start + Self.progressBatch)]
+            do throws(PostgresError) {
+                stops += try await writeProgress(batch)
+            } catch {
+                // Dropped, not kept: whoever still runs reports newer numbers, and who has ended is settled.
+                logger.warning("progress not written", metadata: ["count": "\(batch.count)", "error": "\(error)"])
+            }
+        }
+        return stops
     }
 
     /// Settlements that the database has not taken yet.
@@ -110,7 +120,6 @@ package final class RateLimiter {
     package func drain(_ timeout: Duration) async {
         await writer.drain(until: io.now + timeout.wholeMilliseconds)
         if writer.count > 0 { logger.error("settlements not written", metadata: ["count": "\(writer.count)"]) }
-        isClosed = true
         writer.close()
     }
 
@@ -119,32 +128,21 @@ package final class RateLimiter {
         writer.add(.void(userID), for: completionID)
     }
 
-    /// Writes the numbers that have changed. What fails is written with the next ones.
-    func writeProgress() async {
-        let numbers = progressed
-        progressed.removeAll(keepingCapacity: true)
-        let ids = Array(numbers.keys)
-        for start in stride(from: 0, to: ids.count, by: Self.progressBatch) {
-            let batch = ids[start..<min(ids.count, start + Self.progressBatch)]
-            let values: [PostgresValue] = [
-                .uuidArray(batch.map(\.uuid)),
-                .intArray(batch.map { Int64(numbers[$0]?.promptTokens ?? 0) }),
-                .intArray(batch.map { Int64(numbers[$0]?.completionTokens ?? 0) }),
-            ]
-            do throws(PostgresError) {
-                _ = try await database.execute(LimitStatements.progress, values, deadline: .seconds(5))
-            } catch {
-                // Dropped, not kept: whoever still runs reports newer numbers, and who has ended is settled.
-                logger.warning("progress not written", metadata: ["count": "\(batch.count)", "error": "\(error)"])
-            }
+    private func writeProgress(
+        _ batch: ArraySlice<(id: CompletionID, usage: Usage)>
+    ) async throws(PostgresError) -> [StopRequest] {
+        let values: [PostgresValue] = [
+            .uuidArray(batch.map(\.id.uuid)),
+            .intArray(batch.map { Int64($0.usage.promptTokens) }),
+            .intArray(batch.map { Int64($0.usage.completionTokens) }),
+        ]
+        let stops = try await database.execute(LimitStatements.progress, values, deadline: .seconds(5))
+        var requests: [StopRequest] = []
+        for row in stops.rows {
+            requests.append(
+                StopRequest(completionID: CompletionID(try stops.uuid(row, 0)), userID: UserID(try stops.uuid(row, 1))))
         }
-    }
-
-    private func reportProgress() async {
-        while !isClosed {
-            await io.pause(Self.progressInterval)
-            await writeProgress()
-        }
+        return requests
     }
 
     private func standing(
@@ -154,7 +152,7 @@ package final class RateLimiter {
         let values: [PostgresValue] = [
             .uuid(request.userID.uuid), .uuid(request.sessionID?.uuid), .uuid(request.completionID.uuid), .uuid(process.uuid),
             .int(requests), .int(tokens), .int(plan.concurrentStreams), .int(cost), .text(request.model),
-            .uuid(request.presetID?.uuid),
+            .uuid(request.presetID?.uuid), .int(request.maxTokens),
         ]
         let row = try await database.execute(LimitStatements.reserve, values, deadline: deadline)
         return Standing(

@@ -26,15 +26,21 @@ struct SettlementQueue {
 
     private var waiting: [Entry] = []
     /// Queued or being written.
-    private var known: Set<CompletionID> = []
+    private var known: [CompletionID: Entry.Work] = [:]
     private var limit = Self.batchSize
 
     var isEmpty: Bool { known.isEmpty }
     var count: Int { known.count }
 
+    /// The settlement that is queued or being written.
+    func settlement(of completionID: CompletionID) -> Settlement? {
+        if case .settle(let settlement)? = known[completionID] { settlement } else { nil }
+    }
+
     /// Queues an entry, unless the completion has one already.
     mutating func add(_ work: Entry.Work, for completionID: CompletionID) {
-        guard known.insert(completionID).inserted else { return }
+        if known[completionID] != nil { return }
+        known[completionID] = work
         waiting.append(Entry(completionID: completionID, work: work))
     }
 
@@ -53,9 +59,9 @@ struct SettlementQueue {
         for var entry in batch {
             entry.attempts += 1
             if entry.isVoid || acknowledged.contains(entry.completionID) {
-                known.remove(entry.completionID)
+                known[entry.completionID] = nil
             } else if entry.attempts >= Self.highestAttempts {
-                known.remove(entry.completionID)
+                known[entry.completionID] = nil
                 abandoned.append(entry.completionID)
             } else {
                 waiting.append(entry)
@@ -70,7 +76,7 @@ struct SettlementQueue {
     /// - Returns: the completion that is given up.
     mutating func failed(_ batch: [Entry], isPoison: Bool) -> CompletionID? {
         if isPoison, batch.count == 1, let entry = batch.first {
-            known.remove(entry.completionID)
+            known[entry.completionID] = nil
             return entry.completionID
         }
         if isPoison { limit = max(1, batch.count / 2) }

@@ -25,6 +25,9 @@ final class SettlementWriter {
     /// Entries that the database has not taken yet.
     var count: Int { queue.count }
 
+    /// What a completion will be settled at.
+    func settlement(of completionID: CompletionID) -> Settlement? { queue.settlement(of: completionID) }
+
     func add(_ work: SettlementQueue.Entry.Work, for completionID: CompletionID) {
         queue.add(work, for: completionID)
         wake()

@@ -35,4 +35,12 @@ package struct CompletionResult: Sendable, Equatable {
     package let outcome: CompletionOutcome
     /// The inside of a JSON string: checked, and escaped as the upstream wrote it.
     package let escapedText: [UInt8]
+    /// One JSON object, the log probabilities of its tokens; nil where they were not asked for or not given.
+    package let logprobs: [UInt8]?
+
+    package init(outcome: CompletionOutcome, escapedText: [UInt8], logprobs: [UInt8]? = nil) {
+        self.outcome = outcome
+        self.escapedText = escapedText
+        self.logprobs = logprobs
+    }
 }

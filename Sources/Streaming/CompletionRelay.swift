@@ -119,18 +119,19 @@ package final class CompletionRelay {
         state.pointee.stream.form = .text
         let ending = await run(sink)
         if case .failed(let error) = ending { throw error }
-        return CompletionResult(outcome: outcome(ending), escapedText: Array(output.pointee.bytes))
+        return CompletionResult(
+            outcome: outcome(ending), escapedText: Array(output.pointee.bytes), logprobs: state.pointee.stream.collectedLogprobs)
     }
 
     /// Ends the completion with an error that is not the upstream's: the server stops, or the session was revoked.
     package func abort(_ error: ServiceError) {
-        if continuation == nil { earlyEnding = .failed(error) } else { fail(error) }
+        if continuation == nil { earlyEnding = earlyEnding ?? .failed(error) } else { fail(error) }
     }
 
     /// Ends the completion because its owner wants no more of it: what there is so far is the completion, and it ends well.
     package func stop() {
         guard continuation != nil else {
-            earlyEnding = .stopped
+            earlyEnding = earlyEnding ?? .stopped
             return
         }
         state.pointee.stream.stop(usage: progress, into: output)
@@ -174,7 +175,8 @@ package final class CompletionRelay {
 
     static func stream(for request: UpstreamRequest, from upstream: Upstream, isCollecting: Bool) -> CompletionStream {
         var stream = CompletionStream(
-            kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens)
+            kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens,
+            wantsLogprobs: request.wantsLogprobs)
         if isCollecting { stream.form = .text }
         return stream
     }

@@ -6,8 +6,8 @@ import StrictJSON
 ///
 /// The upstream's body goes in as it is read; what the client gets is appended to the output, whole frames only:
 /// `data: {"text":"…"}` and a blank line for each text, as soon as it is there, and at the end one frame with the finish
-/// reason and the usage, then `data: [DONE]`. Texts are passed on as they are escaped; a text cannot end its frame,
-/// because it has been checked to be the inside of one JSON string.
+/// reason and the usage, then `data: [DONE]`. Where log probabilities were asked for, a frame carries those of its text. Texts
+/// are passed on as they are escaped; a text cannot end its frame, because it has been checked to be the inside of one JSON string.
 package struct CompletionStream: ~Copyable {
     /// What the output gets.
     package enum Form: Sendable, Equatable {
@@ -26,16 +26,12 @@ package struct CompletionStream: ~Copyable {
         case failed(UpstreamFault)
     }
 
-    /// The longest frame, its blank line included.
-    package static let frameLimit = 16 * 1024
+    /// The most log probabilities that are collected, in bytes of their JSON.
+    package static let collectedLogprobsLimit = 4 << 20
     /// How much may come in before the first output until the answer has to begin without one.
     package static let heldEventLimit = 64
     /// The same in bytes.
     package static let heldByteLimit = 256 * 1024
-
-    private static let frameStart: StaticString = "data: {\"text\":\""
-    private static let frameEnd: StaticString = "\"}\n\n"
-    private static let frameTextLimit = frameLimit - frameStart.utf8CodeUnitCount - frameEnd.utf8CodeUnitCount
 
     /// Why a completion ended that its owner stopped, as the last frame says it.
     package static let stoppedReason = "stopped"
@@ -45,15 +41,19 @@ package struct CompletionStream: ~Copyable {
     private let promptEstimate: Int
     private let maxTokensApplied: Int
     private var parser = ServerSentEventParser()
-    private var scanner = EventScanner()
+    private var scanner: EventScanner
+    /// Only where they were asked for.
+    private var logprobs: LogprobLedger?
     private var isOver = false
     /// What the upstream counted last.
     private var told: UpstreamUsage?
-    /// Events with a text since then, or since the start.
+    /// Events that gave something since then, or since the start.
     private var uncounted = 0
     /// All events with a text.
-    private var counted = 0
-    /// All events that were no comments.
+    private var texts = 0
+    /// Events without a text in which the model thought aloud: the tokens were generated all the same.
+    private var thoughts = 0
+    /// All events; comments are none.
     package private(set) var events = 0
     /// What came in while there has been no output.
     private var heldBytes = 0
@@ -66,33 +66,47 @@ package struct CompletionStream: ~Copyable {
     ///   - kind: the dialect of the upstream's events.
     ///   - promptEstimate: the prompt's tokens, until the upstream tells.
     ///   - maxTokensApplied: the `max_tokens` the upstream is asked for.
-    package init(kind: UpstreamKind = .completion, promptEstimate: Int, maxTokensApplied: Int) {
+    ///   - wantsLogprobs: whether the upstream is asked for log probabilities and the client gets them.
+    package init(
+        kind: UpstreamKind = .completion, promptEstimate: Int, maxTokensApplied: Int, wantsLogprobs: Bool = false
+    ) {
         self.promptEstimate = promptEstimate
         self.maxTokensApplied = maxTokensApplied
+        scanner = EventScanner(kind: kind, wantsLogprobs: wantsLogprobs)
+        logprobs = wantsLogprobs ? LogprobLedger() : nil
     }
 
     /// Why the completion ended, in the upstream's word; nil before.
     package var finishReason: String? { Self.decoded(escapedFinishReason) }
 
     /// Whether there has been output.
-    package var hasText: Bool { counted > 0 }
+    package var hasText: Bool { texts > 0 }
+
+    /// Whether the model has begun: with a text, or with a thought, which is not passed on.
+    package var hasTokens: Bool { texts + thoughts > 0 }
+
+    /// The log probabilities that were collected beside the text, as one JSON value; nil where there are none.
+    package var collectedLogprobs: [UInt8]? {
+        guard let collected = logprobs?.collected, !collected.isEmpty else { return nil }
+        return collected.json
+    }
 
     /// Without any output so far, as much has come in as may be held back.
     package var isHoldFull: Bool {
         !hasText && (events >= Self.heldEventLimit || heldBytes >= Self.heldByteLimit)
     }
 
-    /// The tokens of what was delivered so far. One is counted for each event with a text; the upstream's own numbers
-    /// stand in place of that as far as they reach.
+    /// The tokens of what was generated so far. One is counted for each event with a text or a thought; the upstream's own
+    /// numbers stand in place of that as far as they reach.
     package var progress: Usage {
         // Zero for a completion that has a text is no count at all: some upstreams fill in their numbers only at the end.
-        if let told, told.completionTokens > 0 || !hasText {
+        if let told, told.completionTokens > 0 || !hasTokens {
             return Usage(
                 promptTokens: told.promptTokens, completionTokens: told.completionTokens + uncounted,
                 source: uncounted == 0 ? .exact : .counted, maxTokensApplied: maxTokensApplied)
         }
         return Usage(
-            promptTokens: promptEstimate, completionTokens: counted, source: hasText ? .counted : .estimated,
+            promptTokens: promptEstimate, completionTokens: texts + thoughts, source: hasTokens ? .counted : .estimated,
             maxTokensApplied: maxTokensApplied)
     }
 
@@ -159,6 +173,15 @@ package struct CompletionStream: ~Copyable {
         if event.isTyped, parser.eventType.elementsEqual("error".utf8) {
             throw .errorEvent(UpstreamErrorReport(body: event.data.span))
         }
+        if !event.isTyped, let repetition = scanner.repetition(in: event.data) {
+            if let text = repetition.text, !text.isEmpty {
+                append(text, to: output)
+            } else if repetition.hasReasoning {
+                countThought()
+            }
+            if let usage = repetition.usage { take(usage) }
+            return false
+        }
         let found = try scanner.scan(event.data)
         if let error = found.error { throw .errorEvent(error) }
         if model == nil, let name = found.model { model = Self.decoded(Array(event.data[name])) }
@@ -166,45 +189,60 @@ package struct CompletionStream: ~Copyable {
             escapedFinishReason = Array(event.data[reason])
             // Some upstreams end a generation that broke in this way, without an error event.
             if escapedFinishReason.elementsEqual("error".utf8) { throw .errorEvent(UpstreamErrorReport()) }
+            scanner.finish()
         }
-        if let text = found.text { append(UnsafeBufferPointer(rebasing: event.data[text]), to: output) }
-        if let usage = found.usage {
-            told = usage
-            uncounted = 0
+        let text = UnsafeBufferPointer(rebasing: event.data[found.text ?? 0..<0])
+        if !text.isEmpty, found.finishReason == nil, !escapedFinishReason.isEmpty {
+            throw .malformedEvent("a text follows the finish reason")
         }
+        if let logprobs {
+            try append(text, with: logprobs.take(found.logprobs, of: event.data, text: text), to: output)
+        } else {
+            append(text, to: output)
+        }
+        if text.isEmpty, found.reasoning != nil { countThought() }
+        if let usage = found.usage { take(usage) }
         return false
+    }
+
+    private mutating func take(_ usage: UpstreamUsage) {
+        told = usage
+        uncounted = 0
+    }
+
+    private mutating func countThought() {
+        thoughts += 1
+        uncounted += 1
     }
 
     @inline(__always)
     private mutating func append(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
         if text.isEmpty { return }
-        counted += 1
+        texts += 1
         uncounted += 1
-        guard form == .frames else {
+        if form == .frames {
+            StreamFrame.append(text, to: output)
+        } else {
             output.pointee.append(text)
+        }
+    }
+
+    /// The same for a text with log probabilities; either may be empty.
+    private mutating func append(
+        _ text: UnsafeBufferPointer<UInt8>, with entries: [LogprobEntry], to output: UnsafeMutablePointer<OutputBuffer>
+    ) throws(UpstreamFault) {
+        if form == .text, let logprobs {
+            logprobs.collected.append(entries)
+            guard logprobs.collected.byteCount <= Self.collectedLogprobsLimit else { throw .tooLarge }
+        } else if !entries.isEmpty, StreamFrame.append(text, with: LogprobLists(entries), to: output) {
+            if !text.isEmpty {
+                texts += 1
+                uncounted += 1
+            }
             return
         }
-        if text.count <= Self.frameTextLimit {
-            appendFrame(text, to: output)
-        } else {
-            appendFrames(text, to: output)
-        }
-    }
-
-    @inline(__always)
-    private func appendFrame(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
-        output.pointee.append(Self.frameStart)
-        output.pointee.append(text)
-        output.pointee.append(Self.frameEnd)
-    }
-
-    private func appendFrames(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
-        var rest = text
-        while !rest.isEmpty {
-            let length = EscapedText.safePrefix(of: rest, limit: Self.frameTextLimit)
-            appendFrame(UnsafeBufferPointer(rebasing: rest[..<length]), to: output)
-            rest = UnsafeBufferPointer(rebasing: rest[length...])
-        }
+        append(text, to: output)
+        if form == .frames { try StreamFrame.append(entries, to: output) }
     }
 
     private func appendEnd(usage: Usage, to output: UnsafeMutablePointer<OutputBuffer>) {

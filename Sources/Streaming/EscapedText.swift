@@ -32,6 +32,23 @@ enum EscapedText {
         return cut
     }
 
+    /// How many Unicode scalars the text has, escapes resolved.
+    static func scalarCount(_ text: UnsafeBufferPointer<UInt8>) -> Int {
+        var count = 0
+        var index = 0
+        while index < text.count {
+            if text[index] == UInt8(ascii: "\\") {
+                count += 1
+                index += escapeLength(text, at: index)
+            } else {
+                // Bytes that begin with the bits 10 go on with a scalar.
+                count += text[index] & 0xC0 == 0x80 ? 0 : 1
+                index += 1
+            }
+        }
+        return count
+    }
+
     /// The length of the escape whose backslash stands at `index`: two, six, or twelve for a surrogate pair.
     private static func escapeLength(_ text: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
         guard text[index + 1] == UInt8(ascii: "u") else { return 2 }

@@ -15,6 +15,14 @@ package final class RelayRegistry {
     /// What every running completion has used so far.
     package var progress: [(id: CompletionID, usage: Usage)] { relays.map { ($0.key, $0.value.progress) } }
 
+    /// Ends one completion at its owner's wish. Whoever does not own it is told the same as where there is none.
+    /// - Returns: whether it was running here.
+    package func stop(_ id: CompletionID, owner: UserID) -> Bool {
+        guard let relay = relays[id], relay.owner == owner else { return false }
+        relay.stop()
+        return true
+    }
+
     /// Ends every completion with an error: the server stops.
     package func abortAll(_ error: ServiceError) {
         // A copy: each relay takes itself out of the table.
@@ -24,14 +32,6 @@ package final class RelayRegistry {
     /// Ends the completions of a session that was revoked.
     package func abort(session: SessionID, _ error: ServiceError) {
         for relay in relays.values.filter({ $0.sessionID == session }) { relay.abort(error) }
-    }
-
-    /// Ends a completion because its owner wants no more of it.
-    /// - Returns: false where no such completion of theirs is running here.
-    package func stop(_ id: CompletionID, owner: UserID) -> Bool {
-        guard let relay = relays[id], relay.owner == owner else { return false }
-        relay.stop()
-        return true
     }
 
     /// A completion has been admitted: from now on it can be stopped, though its relay may not have been started. The relay takes

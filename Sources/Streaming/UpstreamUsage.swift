@@ -1,7 +1,13 @@
 import StrictJSON
 
-/// The upstream's own count of the tokens of a completion.
+/// The upstream's own count of the tokens of a completion. Tokens that a model spent on reasoning are among the completion's.
 struct UpstreamUsage: Equatable {
+    /// Where the numbers stand that grow while a completion goes on: the places of their literals.
+    struct Figures {
+        var completionTokens: Range<Int>?
+        var totalTokens: Range<Int>?
+    }
+
     /// No model takes or gives as many tokens; a number beyond is not believed.
     static let limit: Int64 = 1 << 24
 
@@ -15,24 +21,33 @@ struct UpstreamUsage: Equatable {
 
     /// Takes the value of `usage`; nil where it is null or cannot be believed: it is no content, and what was delivered
     /// is counted in any case.
-    init?(taking scanner: inout JSONScanner, of bytes: UnsafeBufferPointer<UInt8>) throws(JSONError) {
-        var prompt: Int64?
-        var completion: Int64?
+    init?(
+        taking scanner: inout JSONScanner, of bytes: UnsafeBufferPointer<UInt8>, figures: inout Figures
+    ) throws(JSONError) {
+        figures = Figures()
         guard try scanner.kind() == .object else {
             try scanner.skipValue()
             return nil
         }
+        var prompt: Range<Int>?
         try scanner.enterObject()
         while let key = try scanner.nextKey() {
-            let isPrompt = scanner.matches(key, "prompt_tokens")
-            guard isPrompt || scanner.matches(key, "completion_tokens"), try scanner.kind() == .number else {
+            guard try scanner.kind() == .number else {
                 try scanner.skipValue()
                 continue
             }
-            let value = EventScanner.integer(bytes[try scanner.number()])
-            if isPrompt { prompt = value } else { completion = value }
+            let literal = try scanner.number()
+            switch key.range.count {
+            case 13 where scanner.matches(key, "prompt_tokens"): prompt = literal
+            case 17 where scanner.matches(key, "completion_tokens"): figures.completionTokens = literal
+            case 12 where scanner.matches(key, "total_tokens"): figures.totalTokens = literal
+            default: break
+            }
         }
-        guard let prompt, let completion, 0...Self.limit ~= prompt, 0...Self.limit ~= completion else { return nil }
+        guard let prompt = prompt.flatMap({ EventScanner.integer(bytes[$0]) }),
+            let completion = figures.completionTokens.flatMap({ EventScanner.integer(bytes[$0]) }),
+            0...Self.limit ~= prompt, 0...Self.limit ~= completion
+        else { return nil }
         promptTokens = Int(prompt)
         completionTokens = Int(completion)
     }

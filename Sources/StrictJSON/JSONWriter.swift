@@ -96,6 +96,14 @@ package struct JSONWriter: Sendable {
         append(decimal: value)
     }
 
+    /// Writes a number of thousandths, not negative, with three decimals: 1500 as `1.500`.
+    package mutating func thousandths(_ value: Int64) {
+        integer(value / 1000)
+        let rest = value.magnitude % 1000
+        bytes.append(UInt8(ascii: "."))
+        for divisor: UInt64 in [100, 10, 1] { bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest / divisor % 10)) }
+    }
+
     // MARK: Parts
 
     private mutating func key(_ key: String) {
@@ -126,31 +134,56 @@ package struct JSONWriter: Sendable {
     }
 
     private mutating func append(decimal value: Int64) {
-        let start = bytes.count
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var start = 20
         var rest = value.magnitude
         repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            start &-= 1
+            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         } while rest > 0
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        bytes[start...].reverse()
+        digits.span.extracting(start..<20).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     }
 
     private mutating func quote(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { characters in
-            var plain = 0
-            for index in characters.indices {
-                let byte = characters[index]
-                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-                bytes.append(contentsOf: characters[plain..<index])
-                plain = index + 1
-                append(escapeOf: byte)
+            var start = 0
+            while true {
+                let end = Self.endOfPlain(characters, from: start)
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: characters[start..<end]))
+                if end == characters.count { break }
+                append(escapeOf: characters[end])
+                start = end + 1
             }
-            bytes.append(contentsOf: characters[plain...])
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Where the first character stands that has to be escaped. Eight at a time: byte by byte this was a third of what it
+    /// costs to write a request for the upstream.
+    private static func endOfPlain(_ characters: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let raw = UnsafeRawBufferPointer(characters)
+        var index = start
+        while index &+ 8 <= characters.count {
+            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+            let controls = (word &- (ones &* 0x20)) & ~word
+            // A borrow can mark a byte wrongly only above one that is marked rightly, so the lowest mark is exact.
+            let marks = (((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash) | controls) & (ones &* 0x80)
+            if marks != 0 { return index &+ marks.trailingZeroBitCount &>> 3 }
+            index &+= 8
+        }
+        while index < characters.count, !mustEscape(characters[index]) { index &+= 1 }
+        return index
+    }
+
+    private static func mustEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
     private mutating func append(escapeOf byte: UInt8) {

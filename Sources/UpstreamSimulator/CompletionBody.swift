@@ -45,21 +45,33 @@ final class CompletionBody {
         let text = texts[choice]
         if directives.hasComments { encoder.appendComment(to: &bytes) }
         if directives.isMalformed, index == 1 { return encoder.appendMalformed(to: &bytes) }
+        if token == 0 { appendOpening(of: choice, to: &bytes) }
         let isLast = token == text.count - 1
         let reason = isLast && text.finishReason != "none" ? text.finishReason : nil
+        let isFinishAlone = directives.isFinishAlone || call.dialect == .chat
         encoder.appendToken(
-            to: &bytes, choice: choice, finishReason: directives.isFinishAlone ? nil : reason,
+            to: &bytes, choice: choice, finishReason: isFinishAlone ? nil : reason,
             logprobs: logprobs(choice, token..<token + 1), usage: call.hasContinuousUsage ? usage(tokens: index + 1) : nil
         ) { text.append(token, to: &$0, unixNanoseconds: SystemClock.unixNanoseconds) }
-        if directives.isFinishAlone, let reason {
-            encoder.appendToken(to: &bytes, choice: choice, finishReason: reason, logprobs: nil, usage: nil) { _ in }
+        if isFinishAlone, let reason { encoder.appendFinish(reason, choice: choice, to: &bytes) }
+    }
+
+    /// Appends what a chat sends in front of a choice's first token.
+    private func appendOpening(of choice: Int, to bytes: inout [UInt8]) {
+        guard call.dialect == .chat else { return }
+        let none = Usage(promptTokens: directives.promptTokens ?? call.promptTokens, completionTokens: 0, reasoningTokens: 0)
+        encoder.appendRole(choice: choice, usage: call.hasContinuousUsage ? none : nil, to: &bytes)
+        for thought in 0..<directives.thoughts {
+            let usage = Usage(promptTokens: none.promptTokens, completionTokens: thought + 1, reasoningTokens: thought + 1)
+            encoder.appendThought("r\(thought) ", choice: choice, usage: call.hasContinuousUsage ? usage : nil, to: &bytes)
         }
     }
 
     /// Appends what follows the last token: finish reasons of choices without a token, usage, `[DONE]`.
     func appendEnd(to bytes: inout [UInt8]) {
-        for (choice, text) in texts.enumerated() where text.count == 0 && text.finishReason != "none" {
-            encoder.appendToken(to: &bytes, choice: choice, finishReason: text.finishReason, logprobs: nil, usage: nil) { _ in }
+        for (choice, text) in texts.enumerated() where text.count == 0 {
+            appendOpening(of: choice, to: &bytes)
+            if text.finishReason != "none" { encoder.appendFinish(text.finishReason, choice: choice, to: &bytes) }
         }
         encoder.appendUsage(usage(tokens: eventCount), to: &bytes)
         if directives.hasDone { encoder.appendDone(to: &bytes) }
@@ -81,20 +93,7 @@ final class CompletionBody {
 
     /// The one object, with its members in the order of the recorded answers and their white space.
     func whole() -> [UInt8] {
-        var choices: [String] = []
-        for (choice, text) in texts.enumerated() {
-            var literal: [UInt8] = []
-            for token in 0..<text.count { text.append(token, to: &literal, unixNanoseconds: SystemClock.unixNanoseconds) }
-            choices.append(
-                """
-                    {
-                      "finish_reason": \(text.finishReason == "none" ? "null" : text.finishReason.jsonText),
-                      "index": \(choice),
-                      "logprobs": \(logprobs(choice, 0..<text.count) ?? "null"),
-                      "text": "\(String(decoding: literal, as: UTF8.self))"
-                    }
-                """)
-        }
+        let choices = texts.indices.map { call.dialect == .chat ? chatChoice($0) : completionChoice($0) }
         let usage = usage(tokens: eventCount)
         let figures = """
             ,
@@ -113,43 +112,72 @@ final class CompletionBody {
               "created": \(created),
               "id": "\(id)",
               "model": \(call.resolvedModel.jsonText),
-              "object": "text_completion"\(directives.hasUsage ? figures : "")
+              "object": "\(call.dialect == .chat ? "chat.completion" : "text_completion")"\(directives.hasUsage ? figures : "")
             }
             """.utf8)
     }
 
+    private func completionChoice(_ choice: Int) -> String {
+        """
+            {
+              "finish_reason": \(finishReason(of: choice)),
+              "index": \(choice),
+              "logprobs": \(logprobs(choice, 0..<texts[choice].count) ?? "null"),
+              "text": "\(literal(of: choice))"
+            }
+        """
+    }
+
+    private func chatChoice(_ choice: Int) -> String {
+        let (content, refusal) = directives.isRefusal ? ("null", "\"\(literal(of: choice))\"") : ("\"\(literal(of: choice))\"", "null")
+        return """
+                {
+                  "index": \(choice),
+                  "message": {
+                    "role": "assistant",
+                    "content": \(content),
+                    "refusal": \(refusal)
+                  },
+                  "logprobs": \(logprobs(choice, 0..<texts[choice].count) ?? "null"),
+                  "finish_reason": \(finishReason(of: choice))
+                }
+            """
+    }
+
+    private func finishReason(of choice: Int) -> String {
+        texts[choice].finishReason == "none" ? "null" : texts[choice].finishReason.jsonText
+    }
+
+    /// A choice's whole text, escaped.
+    private func literal(of choice: Int) -> String {
+        var literal: [UInt8] = []
+        for token in 0..<texts[choice].count {
+            texts[choice].append(token, to: &literal, unixNanoseconds: SystemClock.unixNanoseconds)
+        }
+        return String(decoding: literal, as: UTF8.self)
+    }
+
     private func usage(tokens: Int) -> Usage {
         let echoed = call.echoes ? call.choices : 0
+        let thoughts = call.dialect == .chat ? directives.thoughts * call.choices : 0
         return Usage(
             promptTokens: directives.promptTokens ?? call.promptTokens,
-            completionTokens: directives.completionTokens ?? max(0, tokens - echoed))
+            completionTokens: directives.completionTokens ?? max(0, tokens - echoed) + thoughts,
+            reasoningTokens: call.dialect == .chat ? thoughts : nil)
     }
 
     /// Made-up probabilities for some tokens of a choice; nil where the request asked for none.
     private func logprobs(_ choice: Int, _ tokens: Range<Int>) -> String? {
         guard let alternatives = call.logprobs else { return nil }
         let spoken = tokens.map { texts[choice].preparedToken($0) ?? "k\($0) " }
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.member(
-                "text_offset",
-                spoken.map { token in
-                    defer { offsets[choice] += token.unicodeScalars.count }
-                    return offsets[choice]
-                })
-            writer.member("token_logprobs", spoken.map { _ in -0.125 })
-            writer.member("tokens", spoken)
-            writer.member("top_logprobs") { writer in
-                writer.array { writer in
-                    for token in spoken {
-                        writer.object { writer in
-                            if alternatives > 0 { writer.member(token, -0.125) }
-                            for other in 1..<max(1, alternatives) { writer.member("\(token)~\(other)", -2.5 - Double(other)) }
-                        }
-                    }
-                }
+        switch call.dialect {
+        case .chat: return MadeUpLogprobs.chat(spoken, alternatives: alternatives)
+        case .completions:
+            let places = spoken.map { token in
+                defer { offsets[choice] += token.unicodeScalars.count }
+                return offsets[choice]
             }
+            return MadeUpLogprobs.completions(spoken, alternatives: alternatives, offsets: places)
         }
-        return String(decoding: writer.bytes, as: UTF8.self)
     }
 }

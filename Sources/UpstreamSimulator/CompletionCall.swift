@@ -1,11 +1,29 @@
 import StrictJSON
 
+/// The two contracts that a request may be made under.
+enum Dialect: Equatable {
+    case completions, chat
+
+    /// nil for a path under which nothing is completed.
+    init?(path: String) {
+        switch path {
+        case "/v1/completions": self = .completions
+        case "/v1/chat/completions": self = .chat
+        default: return nil
+        }
+    }
+
+    /// How the ids of completions begin.
+    var idPrefix: String { self == .chat ? "chatcmpl-" : "cmpl-" }
+}
+
 /// A completion request as the upstream understands it: every field judged, the first bad one refused.
 struct CompletionCall: Equatable {
+    let dialect: Dialect
     var model = ""
     /// The model's name in the answer.
     var resolvedModel = ""
-    /// As text; a prompt of token ids is a row of spaces, one a token.
+    /// As text; a prompt of token ids is a row of spaces, one a token. Of a chat, what the last message says.
     var prompts: [String] = []
     /// Tokens over all prompts, each counted once, as usage counts them.
     var promptTokens = 0
@@ -18,6 +36,7 @@ struct CompletionCall: Equatable {
     /// vLLM's `continuous_usage_stats`: every chunk carries the usage so far.
     var hasContinuousUsage = false
     var stops: [String] = []
+    /// How many of the likeliest tokens are wanted with each.
     var logprobs: Int?
     var echoes = false
     var seed: Int64?
@@ -26,13 +45,15 @@ struct CompletionCall: Equatable {
 
     /// Reads a body.
     /// - Throws: the answer it gets: 400 in the recorded words where there are such, 404 for a model that does not exist.
-    init(parsing body: [UInt8], models: ModelCatalogue) throws(APIError) {
+    init(parsing body: [UInt8], models: ModelCatalogue, dialect: Dialect = .completions) throws(APIError) {
+        self.dialect = dialect
         guard let object = try? JSONValue(parsing: body, limits: JSONLimits(allowsNullCharacter: true)).object else {
             throw .badRequest(
                 "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
                     + "correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)")
         }
-        if let name = object.keys.first(where: { !Self.known.contains($0) }) {
+        let known = dialect == .chat ? Self.knownInChat : Self.knownInCompletions
+        if let name = object.keys.first(where: { !known.contains($0) }) {
             throw .badRequest("Unrecognized request argument supplied: \(name)")
         }
         var reader = FieldReader(object: object)
@@ -40,18 +61,30 @@ struct CompletionCall: Equatable {
         self.model = model
         guard let resolved = models.resolve(model) else { throw .modelNotFound(model) }
         resolvedModel = resolved
-        try readPrompts(object["prompt"])
+        switch dialect {
+        case .completions: try readPrompts(object["prompt"])
+        case .chat:
+            if models.isReasoning(model) { try Self.refuseSampling(reader) }
+            try readMessages(object["messages"])
+        }
         try readNumbers(&reader)
         try readOptions(&reader, object)
     }
 
-    private static let known: Set = [
-        "model", "prompt", "best_of", "echo", "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "n",
-        "presence_penalty", "seed", "stop", "stream", "stream_options", "suffix", "temperature", "top_p", "user",
+    private static let knownInBoth: Set = [
+        "model", "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "n", "presence_penalty", "seed", "stop", "stream",
+        "stream_options", "temperature", "top_p", "user",
     ]
+    private static let knownInCompletions = knownInBoth.union(["prompt", "best_of", "echo", "suffix"])
+    private static let knownInChat = knownInBoth.union(["messages", "max_completion_tokens", "top_logprobs"])
 
     private mutating func readNumbers(_ reader: inout FieldReader) throws(APIError) {
-        maxTokens = try reader.integer("max_tokens", 0...Int64.max).map(Int.init) ?? 16
+        switch dialect {
+        case .completions:
+            maxTokens = try reader.integer("max_tokens", 0...Int64.max).map(Int.init) ?? 16
+            logprobs = try reader.integer("logprobs", 0...5).map(Int.init)
+        case .chat: try readChatNumbers(&reader)
+        }
         _ = try reader.decimal("temperature", 0...2)
         _ = try reader.decimal("top_p", 0...1)
         choicesPerPrompt = try reader.integer("n", 1...128).map(Int.init) ?? 1
@@ -60,7 +93,6 @@ struct CompletionCall: Equatable {
             throw .badRequest(
                 "You requested that the server return more choices than it will generate (HINT: best_of must be >= n).")
         }
-        logprobs = try reader.integer("logprobs", 0...5).map(Int.init)
         _ = try reader.decimal("presence_penalty", -2...2)
         _ = try reader.decimal("frequency_penalty", -2...2)
         seed = try reader.integer("seed", Int64.min...Int64.max)
@@ -115,7 +147,7 @@ struct CompletionCall: Equatable {
         if prompts.isEmpty { throw .badRequest("[] is too short - 'prompt'") }
     }
 
-    private mutating func add(_ prompt: String) {
+    mutating func add(_ prompt: String) {
         prompts.append(prompt)
         let characters = prompt.unicodeScalars.count
         promptTokens += (characters + 3) / 4
@@ -126,68 +158,5 @@ struct CompletionCall: Equatable {
         prompts.append(String(repeating: " ", count: count))
         promptTokens += count
         chargedTokens += count
-    }
-}
-
-/// Takes typed members out of a request, in the recorded words where one does not fit.
-private struct FieldReader {
-    let object: JSONObject
-
-    func string(_ name: String) throws(APIError) -> String? {
-        switch object[name] {
-        case nil, .null: nil
-        case .string(let text): text
-        case let value: throw Self.wrongType(name, "a string", value)
-        }
-    }
-
-    func bool(_ name: String) throws(APIError) -> Bool? {
-        switch object[name] {
-        case nil, .null: nil
-        case .bool(let bool): bool
-        case let value: throw Self.wrongType(name, "a boolean", value)
-        }
-    }
-
-    func integer(_ name: String, _ range: ClosedRange<Int64>) throws(APIError) -> Int64? {
-        guard let value = object[name], value != .null else { return nil }
-        guard let number = value.number?.integer else { throw Self.wrongType(name, "an integer", value) }
-        if number < range.lowerBound { throw Self.below("integer", name, String(range.lowerBound), String(number)) }
-        if number > range.upperBound { throw Self.above("integer", name, String(range.upperBound), String(number)) }
-        return number
-    }
-
-    func decimal(_ name: String, _ range: ClosedRange<Double>) throws(APIError) -> Double? {
-        guard let value = object[name], value != .null else { return nil }
-        guard let literal = value.number, let number = literal.double else { throw Self.wrongType(name, "a decimal", value) }
-        if number < range.lowerBound { throw Self.below("decimal", name, range.lowerBound.jsonText, literal.literal) }
-        if number > range.upperBound { throw Self.above("decimal", name, range.upperBound.jsonText, literal.literal) }
-        return number
-    }
-
-    static func wrongType(_ name: String, _ expected: String, _ value: JSONValue?) -> APIError {
-        let got =
-            switch value {
-            case nil, .null: "null"
-            case .bool: "a boolean"
-            case .number(let number): number.integer == nil ? "a decimal number" : "an integer"
-            case .string: "a string"
-            case .array: "an array"
-            case .object: "an object"
-            }
-        return .badRequest(
-            "Invalid type for '\(name)': expected \(expected), but got \(got) instead.", param: name, code: "invalid_type")
-    }
-
-    private static func below(_ kind: String, _ name: String, _ bound: String, _ got: String) -> APIError {
-        .badRequest(
-            "Invalid '\(name)': \(kind) below minimum value. Expected a value >= \(bound), but got \(got) instead.",
-            param: name, code: "\(kind)_below_min_value")
-    }
-
-    private static func above(_ kind: String, _ name: String, _ bound: String, _ got: String) -> APIError {
-        .badRequest(
-            "Invalid '\(name)': \(kind) above maximum value. Expected a value <= \(bound), but got \(got) instead.",
-            param: name, code: "\(kind)_above_max_value")
     }
 }

@@ -76,8 +76,8 @@ final class Connection: Channel {
     }
 
     private func answer(_ request: ReceivedRequest) {
-        if request.path == "/v1/completions", request.head.method == .post {
-            let exchange = Exchange(request: request, connection: self)
+        if let dialect = Dialect(path: request.path), request.head.method == .post {
+            let exchange = Exchange(request: request, dialect: dialect, connection: self)
             self.exchange = exchange
             exchange.begin()
         } else {

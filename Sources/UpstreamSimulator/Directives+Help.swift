@@ -12,6 +12,8 @@ extension Directives {
           esc=1               each token ends with characters that JSON escapes, and with non-ASCII ones
           finish=REASON       length, stop, content_filter …; none: no finish_reason at all
           finish_alone=1      finish_reason in a chunk of its own, with an empty text
+          reasoning=N         a chat model thinks aloud in N events first
+          refusal=1           a chat model says it as a refusal
           done=0              no [DONE]                             usage=0      no usage, though asked for
           prompt_tokens=N, completion_tokens=N   what usage claims
         When, in milliseconds:

@@ -20,6 +20,10 @@ struct Directives: Equatable {
     var isEscaped = false
     var finish: String?
     var isFinishAlone = false
+    /// Events of a chat in which the model thinks aloud, before its first token.
+    var thoughts = 0
+    /// Whether a chat's model says it as a refusal.
+    var isRefusal = false
     var hasDone = true
     var hasUsage = true
     var promptTokens: Int?
@@ -132,6 +136,8 @@ struct Directives: Equatable {
         case "ts", "stamp": isStamped = number == 1
         case "esc": isEscaped = number == 1
         case "finish_alone": isFinishAlone = number == 1
+        case "reasoning": thoughts = min(number, 100_000)
+        case "refusal": isRefusal = number == 1
         case "done": hasDone = number == 1
         case "usage": hasUsage = number == 1
         case "prompt_tokens": promptTokens = number

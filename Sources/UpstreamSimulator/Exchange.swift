@@ -20,6 +20,7 @@ final class Exchange: Paced {
     unowned let connection: Connection
     let service: Service
     let request: ReceivedRequest
+    private let dialect: Dialect
     let entry: JournalEntry
     let bytesBefore: Int
     let requestID: String
@@ -38,13 +39,14 @@ final class Exchange: Paced {
     private var isWaiting = false
     private var isYielding = false
 
-    init(request: ReceivedRequest, connection: Connection) {
+    init(request: ReceivedRequest, dialect: Dialect, connection: Connection) {
         self.request = request
+        self.dialect = dialect
         self.connection = connection
         service = connection.service
         bytesBefore = connection.bytesSent
         requestID = "req_\(service.randomHex(words: 2))"
-        completionID = "cmpl-\(service.randomHex(words: 2))"
+        completionID = "\(dialect.idPrefix)\(service.randomHex(words: 2))"
         entry = JournalEntry(
             RequestRecord(
                 number: service.journal.nextNumber, id: completionID, completionID: completionID, connection: connection.number,
@@ -73,7 +75,7 @@ final class Exchange: Paced {
             let isRight = authorization == service.settings.authorization
             entry.update { $0.authorization = isRight ? "ok" : authorization == nil ? "missing" : "wrong" }
             guard isRight else { throw authorization == nil ? .missingKey : .wrongKey }
-            let call = try CompletionCall(parsing: request.body, models: service.settings.models)
+            let call = try CompletionCall(parsing: request.body, models: service.settings.models, dialect: dialect)
             let prompt = call.prompts[0]
             entry.update { record in
                 record.prompt = String(prompt.prefix(80))

@@ -3,15 +3,15 @@ import CSystem
 import EventLoop
 import Glibc
 
-/// An upstream that speaks OpenAI's completions contract, tells little stories, and goes wrong on demand.
+/// An upstream that speaks OpenAI's completions and chat contracts, tells little stories, and goes wrong on demand.
 @main
 struct UpstreamSimulator: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "A simulated OpenAI-style completions server, for development, tests and benchmarks.",
         discussion: """
-            POST /v1/completions and GET /v1/models answer as the real ones do. GET /_requests[?id=ID][&since=NUMBER] tells how
-            each request ended and what was really sent, GET /_stats the totals, GET /_aborts when clients left, GET /_last
-            the last completion request as it came; POST /_reset forgets.
+            POST /v1/completions, POST /v1/chat/completions and GET /v1/models answer as the real ones do.
+            GET /_requests[?id=ID][&since=NUMBER] tells how each request ended and what was really sent, GET /_stats the totals,
+            GET /_aborts when clients left, GET /_last the last completion request as it came; POST /_reset forgets.
 
             \(Directives.help)
             """)

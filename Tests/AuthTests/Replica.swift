@@ -68,21 +68,33 @@ final class Replica: Sendable {
         return try await loop.run { loop in try await body(service.value(on: loop)) }
     }
 
+    /// What keeps this replica's set of revoked sessions current.
+    struct Feed {
+        let feed: RevocationFeed
+        let listener: PostgresListener
+    }
+
     /// Begins to hear of revoked sessions; the feed to stop.
-    func startFeed() async throws -> LoopBound<RevocationFeed> {
+    func startFeed() async throws -> LoopBound<Feed> {
         let (configuration, revoked, database) = (configuration, revoked, database)
         return try await loop.run { loop in
             let feed = RevocationFeed(
-                configuration: configuration, database: database.value(on: loop), revoked: revoked, io: loop.io,
-                logger: Self.logger, now: SystemClock.microseconds)
-            let bound = LoopBound(feed, on: loop)
-            loop.spawn { loop in await bound.value(on: loop).run() }
+                database: database.value(on: loop), revoked: revoked, io: loop.io, logger: Self.logger,
+                now: SystemClock.microseconds)
+            let listener = PostgresListener(
+                configuration: configuration, subscriptions: [feed.subscription], io: loop.io, logger: Self.logger)
+            let bound = LoopBound(Feed(feed: feed, listener: listener), on: loop)
+            loop.spawn { loop in await bound.value(on: loop).feed.run() }
             return bound
         }
     }
 
-    func stop(_ feed: LoopBound<RevocationFeed>) async throws {
-        try await loop.run { loop in feed.value(on: loop).stop() }
+    func stop(_ bound: LoopBound<Feed>) async throws {
+        try await loop.run { loop in
+            let parts = bound.value(on: loop)
+            parts.feed.stop()
+            parts.listener.close()
+        }
     }
 
     func refresh(_ token: String) async throws -> IssuedSession { try await accounts { try await $0.refresh(token) } }

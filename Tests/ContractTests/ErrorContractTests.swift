@@ -89,6 +89,8 @@ struct ErrorContractTests {
             .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan, .upstreamRateLimited, .upstreamError,
             .upstreamUnavailable, .upstreamTimeout, .shuttingDown,
         ],
+        "getCompletion": [.notFound],
+        "stopCompletion": [.notFound],
         "checkReadiness": [.shuttingDown],
     ]
     /// Asks nobody.

@@ -115,6 +115,9 @@ struct FaultTests {
             let billed = try #require(row[2].flatMap { Int($0) })
             let sent = try #require(try stack.upstreamRecords("orphan").last?["tokens_sent"]?.number?.integer)
             #expect(billed > 0 && billed <= sent)
+            let status = try stack.status(id, on: other)
+            #expect(status["status"]?.string == "process_lost" && status["usage.completion_tokens"]?.integer == billed)
+            #expect(status["usage.max_tokens_applied"]?.integer == 20_000)
             try stack.expectAllSettled()
             #expect(try stack.completed("tokens=1", on: other).status == 200)
         }

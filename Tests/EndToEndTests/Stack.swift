@@ -86,10 +86,11 @@ final class Stack: Sendable {
     }
 
     /// Runs `body` with a system of its own, off the concurrency pool because its calls block. When it has ended, no replica
-    /// has crashed, and neither a log nor an answer that went through ``ask`` holds a secret.
+    /// has crashed, and neither a log nor an answer that went through ``ask`` holds a secret: the upstream's key, or one of
+    /// `secrets`.
     static func with(
-        replicas: Int = 1, users: Int = 1, environment: [String: String] = [:], postgres: PostgresServer? = nil,
-        _ body: @escaping @Sendable (Stack) throws -> Void
+        replicas: Int = 1, users: Int = 1, environment: [String: String] = [:], secrets: [String] = [],
+        postgres: PostgresServer? = nil, _ body: @escaping @Sendable (Stack) throws -> Void
     ) async throws {
         try await offPool {
             places.wait()
@@ -98,7 +99,7 @@ final class Stack: Sendable {
             defer { stack.stop() }
             try body(stack)
             try stack.checkProcesses()
-            try stack.checkSecrets()
+            try stack.checkSecrets([upstreamKey] + secrets)
         }
     }
 
@@ -236,19 +237,20 @@ final class Stack: Sendable {
         }
     }
 
-    /// The upstream's key is nowhere; prompts and tokens are in no log.
-    private func checkSecrets() throws {
-        let key = Self.upstreamKey
+    /// What authenticates us at upstreams is nowhere; prompts and tokens are in no log.
+    private func checkSecrets(_ keys: [String]) throws {
         // Base64 of the key alone, and of the part of `Bearer key` that does not depend on what stands in front of it.
-        let encoded = [key, "Bearer " + key].map { Data($0.utf8).base64EncodedString().prefix(40) }.map(String.init)
-        let secrets = [key, String(key.prefix(12))] + encoded
+        let secrets = keys.flatMap { key in
+            let encoded = [key, "Bearer " + key].map { Data($0.utf8).base64EncodedString().prefix(40) }.map(String.init)
+            return [key, String(key.prefix(12))] + encoded
+        }
         let log = replicas.flatMap(\.process.lines).joined(separator: "\n")
         let told = transcript.withLock { String(decoding: $0, as: UTF8.self) }
         let tables = ["users", "sessions", "presets", "buckets", "processes", "reservations", "usage"]
         let stored = try rows(tables.map { "select t::text from \($0) t" }.joined(separator: " union all "))
             .joined().compactMap(\.self).joined(separator: "\n")
         for secret in secrets where [log, told, stored].contains(where: { $0.contains(secret) }) {
-            throw TestFailure("the upstream's key was told: \(secret)")
+            throw TestFailure("an upstream's secret was told: \(secret)")
         }
         for word in [Self.promptMark] + tokens where log.contains(word) {
             throw TestFailure("a log tells \(word)")

@@ -55,6 +55,45 @@ struct TenancyTests {
         }
     }
 
+    @Test("another user's completion answers exactly like a missing one, running and ended, on every route, and goes on")
+    func foreignCompletion() async throws {
+        try await Stack.with(replicas: 2, users: 2) { stack in
+            let (ended, running) = ("0190b5a0-0000-7000-8000-0000000000e0", "0190b5a0-0000-7000-8000-0000000000e1")
+            let (missing, malformed) = ("0190b5a0-0000-7000-8000-00000000dead", "no-uuid")
+            #expect(try stack.completed("tokens=1", token: stack.tokens[1], id: ended).status == 200)
+            let client = try stack.complete(
+                "id=foreign tokens=10000 interval=20", token: stack.tokens[1], id: running, parameters: #""max_tokens":20000"#)
+            _ = try client.readHead()
+            try stack.expect("select count(*) from usage", becomes: "1")
+            for replica in stack.replicas {
+                for (method, path) in [("GET", ""), ("HEAD", ""), ("DELETE", ""), ("POST", "/stop"), ("GET", "/stop")] {
+                    func answer(_ id: String) throws -> RawClient.Response {
+                        let client = try replica.client()
+                        try client.sendRequest(method, "/api/complete/\(id)\(path)", stack.fields())
+                        return try client.readResponse(bodyless: method == "HEAD")
+                    }
+                    let expected = try answer(missing)
+                    let isRoute = path == "/stop" ? method == "POST" : method != "DELETE"
+                    #expect(expected.status == (isRoute ? 404 : 405), "\(method) \(path)")
+                    for id in [ended, running, malformed] {
+                        let given = try answer(id)
+                        #expect(given.status == expected.status, "\(method) \(path) \(id)")
+                        #expect(given.withoutRequestID == expected.withoutRequestID, "\(method) \(path) \(id)")
+                    }
+                }
+                for (method, path) in [("GET", running), ("POST", running + "/stop")] {
+                    #expect(try stack.ask(method, "/api/complete/\(path)", on: replica).status == 401)
+                }
+            }
+            // Its owner's own second request to stop what has ended is answered like all of these.
+            let own = try stack.asUser("POST", "/api/complete/\(ended)/stop", token: stack.tokens[1])
+            let none = try stack.asUser("POST", "/api/complete/\(missing)/stop", token: stack.tokens[1])
+            #expect(own.status == 404 && own.withoutRequestID == none.withoutRequestID)
+            #expect(try stack.rows("select stop_requested_at from reservations") == [[nil]])
+            for _ in 0..<5 { #expect(try client.readEvent()?.data != nil) }
+        }
+    }
+
     @Test("an id that is no UUID is not found")
     func malformedIDs() async throws {
         try await Stack.with { stack in

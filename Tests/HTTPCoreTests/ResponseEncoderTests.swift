@@ -8,7 +8,7 @@ struct ResponseEncoderTests {
     private let date = HTTPDate(unixSeconds: 784_111_777)
 
     private func text(
-        _ status: HTTPResponse.Status, _ fields: HTTPFields = [:], _ framing: BodyFraming, keepAlive: Bool = true
+        _ status: HTTPResponse.Status, _ fields: ResponseFields = [:], _ framing: BodyFraming, keepAlive: Bool = true
     ) -> String {
         String(
             decoding: ResponseEncoder.head(status, fields, framing: framing, keepAlive: keepAlive, date: date), as: UTF8.self)
@@ -16,10 +16,10 @@ struct ResponseEncoderTests {
 
     @Test("a head is the status line, the fields in order, the framing, and the date")
     func wholeHead() {
-        var fields = HTTPFields()
+        var fields = ResponseFields()
         fields[.contentType] = "application/json; charset=utf-8"
-        fields.append(HTTPField(name: .setCookie, value: "a=1"))
-        fields.append(HTTPField(name: .setCookie, value: "b=2"))
+        fields.append(.setCookie, "a=1")
+        fields.append(.setCookie, "b=2")
         let wanted = """
             HTTP/1.1 200 OK\r
             Content-Type: application/json; charset=utf-8\r
@@ -35,7 +35,7 @@ struct ResponseEncoderTests {
     @Test("framing is stated once, whatever the fields say")
     func framing() {
         let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
-        let contradictions: HTTPFields = [
+        let contradictions: ResponseFields = [
             .contentLength: "5", .transferEncoding: "gzip", .connection: "keep-alive", .date: "now", .server: "x",
         ]
         #expect(text(.ok, contradictions, .chunked) == "HTTP/1.1 200 OK\r\nServer: x\r\nTransfer-Encoding: chunked\r\n" + date)

@@ -75,41 +75,6 @@ struct ResponseStreamTests {
         }
     }
 
-    @Test("is cut when the client takes nothing for too long")
-    func stalled() async throws {
-        let echo = try await EchoServer.start { $0.writeStallTimeout = .milliseconds(200) }
-        defer { echo.stop() }
-        try await offPool {
-            let client = try echo.client(receiveBuffer: 16 * 1024)
-            try client.sendRequest("GET", "/stream/100000")
-            try EchoCounts.wait("it is cut") { echo.counts.departures.value == 1 }
-            try EchoCounts.wait("it is let go") { echo.server.openConnections == 0 }
-            #expect(client.waitForClose())
-        }
-    }
-
-    @Test("is not cut while the client takes a little at a time")
-    func slowButSteady() async throws {
-        let echo = try await EchoServer.start { $0.writeStallTimeout = .milliseconds(400) }
-        defer { echo.stop() }
-        try await withLoop { loop in
-            let client = try Socket.connect(ipv4: "127.0.0.1", port: echo.port)
-            defer { Socket.close(client) }
-            let request = Array("GET /stream/100000 HTTP/1.0\r\n\r\n".utf8)
-            _ = request.withUnsafeBufferPointer { Socket.send(client, $0) }
-            let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 16 * 1024)
-            defer { buffer.deallocate() }
-            let begun = ContinuousClock.now
-            // Three times as long as a standstill may last.
-            while ContinuousClock.now - begun < .milliseconds(1_200) {
-                let received = Socket.receive(client, into: buffer)
-                #expect(received != .ended && received != .failed)
-                await loop.io.pause(.milliseconds(10))
-            }
-            #expect(echo.counts.departures.value == 0)
-        }
-    }
-
     @Test("is told at once when its client leaves, before anything was sent", arguments: ["close", "reset", "halfClose"])
     func quietDeparture(how: String) async throws {
         let echo = try await EchoServer.start()

@@ -56,6 +56,11 @@ struct CompletionRequestTests {
         #expect(try parse("{\"prompt\":\"a\",\(members)}") == CompletionRequest(prompt: "a"))
     }
 
+    @Test("n, best_of and echo may be sent with the values that ask for nothing special")
+    func nothingSpecial() throws {
+        #expect(try parse(#"{"prompt":"a","n":1,"best_of":1,"echo":false}"#) == CompletionRequest(prompt: "a"))
+    }
+
     @Test(
         "one bad field",
         arguments: [
@@ -66,6 +71,8 @@ struct CompletionRequestTests {
             (#"{"prompt":"a","stream":1}"#, "stream wrong_type"), (#"{"prompt":"a","n":2}"#, "n unsupported_parameter"),
             (#"{"prompt":"a","n":0}"#, "n unsupported_parameter"), (#"{"prompt":"a","n":1.0}"#, "n wrong_type"),
             (#"{"prompt":"a","best_of":2}"#, "best_of unsupported_parameter"),
+            (#"{"prompt":"a","best_of":0}"#, "best_of unsupported_parameter"),
+            (#"{"prompt":"a","best_of":"1"}"#, "best_of wrong_type"), (#"{"prompt":"a","echo":0}"#, "echo wrong_type"),
             (#"{"prompt":"a","echo":true}"#, "echo unsupported_parameter"), (#"{"prompt":"a","user":1}"#, "user wrong_type"),
             (#"{"prompt":"a","stream_options":{"include_usage":true}}"#, "stream_options unknown_parameter"),
             (#"{"prompt":"a","temprature":1}"#, "temprature unknown_parameter"),

@@ -58,7 +58,6 @@ struct FieldReaderTests {
         #expect(failure("{\(member)}") { $0.bool("x") } == nil)
         #expect(failure("{\(member)}") { $0.strings("x", atMost: 1) } == nil)
         #expect(failure("{\(member)}") { $0.fields("x") { _ in } } == nil)
-        #expect(failure("{\(member)}") { $0.refuse("x") } == nil)
         #expect(summary(failure("{\(member)}") { $0.requiredString("x") }) == ["x required"])
         #expect(
             summary(
@@ -155,12 +154,6 @@ struct FieldReaderTests {
         var reader = try FieldReader(body: Array(#"{"id":1,"name":"a"}"#.utf8), ignoring: ["id", "created_at"])
         #expect(reader.requiredString("name") == "a")
         try reader.finish()
-    }
-
-    @Test("what is not supported is refused only where it is there")
-    func unsupported() {
-        #expect(failure("{}") { $0.refuse("echo") } == nil)
-        #expect(failure(#"{"echo":true}"#) { $0.refuse("echo") }?.code == .unsupportedParameter)
     }
 
     @Test("a hundred errors are the most anybody is told, and a name is repeated only in part")

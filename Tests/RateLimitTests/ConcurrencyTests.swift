@@ -141,8 +141,7 @@ extension DatabaseTests {
             var random = SplitMix(seed: UInt64(number))
             let attempt = try await replica.reserve(user, cost: 500)
             guard attempt.isAdmitted else { return (user, 0) }
-            if number % 3 == 0 { try await replica.onLimiter { $0.progress(attempt.id, promptTokens: 1, completionTokens: 2) } }
-            if number % 7 == 0 { try await replica.onLimiter { await $0.writeProgress() } }
+            if number % 7 == 0 { _ = try await replica.report([(attempt.id, 1, 2)], seconds: 2) }
             let tokens = Int.random(in: 0...900, using: &random)
             let outcome: SettlementOutcome = [.done, .stopped, .failed, .clientGone][number % 4]
             try await replica.settle(attempt.id, tokens: tokens, outcome: outcome)

@@ -49,10 +49,7 @@ extension DatabaseTests {
             let second = try await dead.reserve(user, cost: 1_000)
             let running = try await other.reserve(user, cost: 1_000)
             let before = try #require(try database.tokens(user))
-            try await dead.onLimiter {
-                $0.progress(first.id, promptTokens: 20, completionTokens: 22)
-                await $0.writeProgress()
-            }
+            _ = try await dead.report([(first.id, 20, 22)], seconds: 2)
             #expect(try await other.onLease { try await $0.bury() } == 0)
             try kill(dead, database)
             #expect(try await other.onLease { try await $0.bury() } == 2)

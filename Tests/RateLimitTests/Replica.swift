@@ -82,6 +82,7 @@ final class Replica: Sendable {
     let process = ProcessID(randomUUID())
     private let limiter: LoopBound<RateLimiter>
     private let lease: LoopBound<ProcessLease>
+    private let ledger: LoopBound<CompletionLedger>
     private let client: LoopBound<PostgresClient>
 
     init(_ database: LimitsDatabase, plan: Plan = Plan(), deadline: Duration = .seconds(5)) async throws {
@@ -92,13 +93,16 @@ final class Replica: Sendable {
         var configuration = try PostgresConfiguration(database.conninfo)
         // Many tests share one server.
         configuration.lanes.slowConnections = 1
-        (limiter, lease, client) = try await loop.run { [configuration] loop in
+        (limiter, lease, ledger, client) = try await loop.run { [configuration] loop in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
             let limiter = RateLimiter(
                 database: client, process: process, plan: plan, loop: loop, logger: logger, deadline: deadline)
             let lease = ProcessLease(database: client, process: process, io: loop.io, logger: logger)
-            return (LoopBound(limiter, on: loop), LoopBound(lease, on: loop), LoopBound(client, on: loop))
+            return (
+                LoopBound(limiter, on: loop), LoopBound(lease, on: loop),
+                LoopBound(CompletionLedger(database: client), on: loop), LoopBound(client, on: loop)
+            )
         }
     }
 
@@ -119,6 +123,12 @@ final class Replica: Sendable {
         return try await loop.run { loop in try await body(lease.value(on: loop)) }
     }
 
+    func onLedger<Result: Sendable>(_ body: @escaping @Sendable (CompletionLedger) async throws -> Result) async throws -> Result
+    {
+        let ledger = ledger
+        return try await loop.run { loop in try await body(ledger.value(on: loop)) }
+    }
+
     func reserve(
         _ user: UserID, cost: Int = 100, id: CompletionID = CompletionID(randomUUID()), session: SessionID? = nil
     ) async throws -> Attempt {
@@ -131,6 +141,20 @@ final class Replica: Sendable {
         let usage = Usage(promptTokens: tokens, completionTokens: 0, source: .exact, maxTokensApplied: 1)
         try await onLimiter {
             $0.settle(Settlement(completionID: id, usage: usage, outcome: outcome, finishReason: "stop", model: nil))
+        }
+    }
+
+    /// Reports completions that run with these prompt and completion tokens, second after second; whose end is asked for.
+    func report(_ running: [(CompletionID, Int, Int)], seconds: Int) async throws -> [StopRequest] {
+        try await onLimiter { limiter in
+            var stops: [StopRequest] = []
+            for _ in 0..<seconds {
+                stops += await limiter.report(
+                    running.map { id, prompt, completion in
+                        (id, Usage(promptTokens: prompt, completionTokens: completion, source: .counted, maxTokensApplied: 1))
+                    })
+            }
+            return stops
         }
     }
 

@@ -45,6 +45,21 @@ struct SettlementQueueTests {
         #expect(queue.isEmpty)
     }
 
+    @Test("tells what a completion will be settled at, from when it is queued until it is written; of a void nothing")
+    func pending() {
+        var queue = queue(0..<2)
+        queue.add(.void(Self.user), for: Self.id(2))
+        let batch = queue.take()
+        #expect(queue.settlement(of: Self.id(1))?.usage.promptTokens == 1)
+        #expect(queue.settlement(of: Self.id(2)) == nil)
+        _ = queue.failed(batch, isPoison: false)
+        #expect(queue.settlement(of: Self.id(1)) != nil)
+        let again = queue.take()
+        _ = queue.finished(again, acknowledged: [Self.id(1)])
+        #expect(queue.settlement(of: Self.id(1)) == nil)
+        #expect(queue.settlement(of: Self.id(0)) != nil, "not taken yet")
+    }
+
     @Test("keeps a batch that the database has not taken, in its place")
     func failure() {
         var queue = queue(0..<600)

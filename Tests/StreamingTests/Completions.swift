@@ -42,12 +42,17 @@ struct MachineRun {
     var finishReason: String?
     var model: String?
     var isHoldFull = false
+    var logprobs: String?
 
     var text: String { String(decoding: output, as: UTF8.self) }
 
     /// - Parameter ends: whether the upstream's body ends after the reads.
-    init(_ reads: [[UInt8]], form: CompletionStream.Form = .frames, ends: Bool = true) {
-        var stream = CompletionStream(promptEstimate: 7, maxTokensApplied: 100)
+    init(
+        _ reads: [[UInt8]], kind: UpstreamKind = .completion, form: CompletionStream.Form = .frames, wantsLogprobs: Bool = false,
+        ends: Bool = true
+    ) {
+        var stream = CompletionStream(
+            kind: kind, promptEstimate: 7, maxTokensApplied: 100, wantsLogprobs: wantsLogprobs)
         stream.form = form
         var buffer = OutputBuffer(capacity: 64)
         withUnsafeMutablePointer(to: &buffer) { output in
@@ -61,10 +66,14 @@ struct MachineRun {
         finishReason = stream.finishReason
         model = stream.model
         isHoldFull = stream.isHoldFull
+        logprobs = stream.collectedLogprobs.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    init(_ body: String, form: CompletionStream.Form = .frames, ends: Bool = true) {
-        self.init([Array(body.utf8)], form: form, ends: ends)
+    init(
+        _ body: String, kind: UpstreamKind = .completion, form: CompletionStream.Form = .frames, wantsLogprobs: Bool = false,
+        ends: Bool = true
+    ) {
+        self.init([Array(body.utf8)], kind: kind, form: form, wantsLogprobs: wantsLogprobs, ends: ends)
     }
 }
 

@@ -64,15 +64,15 @@ import Testing
     @Test("a long text is split into frames of at most 16 KiB, each of them whole JSON", arguments: units)
     func splitting(unit: String) throws {
         for shift in 0..<13 {
-            let count = (3 * CompletionStream.frameLimit) / unit.utf8.count
+            let count = (3 * StreamFrame.limit) / unit.utf8.count
             let text = String(repeating: "x", count: shift) + String(repeating: unit, count: count)
             let run = MachineRun(Completions.event(text, finish: "stop") + Completions.done)
             #expect(run.step == .done)
             let frames = Self.frames(run.text)
             #expect(frames.count >= 5)
-            #expect(frames.allSatisfy { $0.count <= CompletionStream.frameLimit })
+            #expect(frames.allSatisfy { $0.count <= StreamFrame.limit })
             // No frame is much shorter than it might be.
-            #expect(frames.dropLast(3).allSatisfy { $0.count > CompletionStream.frameLimit - 16 })
+            #expect(frames.dropLast(3).allSatisfy { $0.count > StreamFrame.limit - 16 })
             let wanted = try JSONSerialization.jsonObject(with: Data("\"\(text)\"".utf8), options: .fragmentsAllowed) as? String
             #expect(try ReferenceClient.text(ofReads: frames) == wanted)
             // One event, one token, however many frames.

@@ -5,25 +5,126 @@ import Testing
 @testable import Streaming
 
 @Suite struct UpstreamRequestTests {
-    @Test("the upstream is asked for one stream with usage, under the model and the max_tokens that apply")
-    func body() throws {
+    private static func request(_ change: (inout CompletionParameters) -> Void = { _ in }) -> UpstreamRequest {
         var parameters = CompletionParameters()
         parameters.model = "asked"
         parameters.maxTokens = 9999
-        parameters.temperature = JSONNumber(0.5)
-        parameters.stop = ["\n"]
-        parameters.seed = 7
-        parameters.logprobs = 3
-        parameters.suffix = "end"
-        let request = UpstreamRequest(
+        change(&parameters)
+        return UpstreamRequest(
             model: "applied", prompt: "Once \"upon\"", parameters: parameters, maxTokens: 16, user: "opaque", promptEstimate: 3)
-        let value = try JSONValue(parsing: request.encoded(for: UpstreamDescription()))
-        let wanted = try JSONValue(
-            parsing: #"""
-                {"prompt":"Once \"upon\"","model":"applied","max_tokens":16,"temperature":0.5,"stop":["\n"],"seed":7,
-                "suffix":"end","stream":true,"stream_options":{"include_usage":true},"user":"opaque"}
-                """#)
-        #expect(value == wanted)
+    }
+
+    private static func setAll(_ parameters: inout CompletionParameters) {
+        parameters.temperature = JSONNumber(0.5)
+        parameters.topP = JSONNumber(0.25)
+        parameters.stop = ["\n"]
+        parameters.frequencyPenalty = JSONNumber(-1)
+        parameters.presencePenalty = JSONNumber(2)
+        parameters.seed = 7
+        parameters.logitBias = JSONValue.object(JSONObject()).object
+        parameters.logitBias?["50256"] = .number(JSONNumber(-100))
+        parameters.logprobs = 3
+    }
+
+    private func body(_ request: UpstreamRequest, _ upstream: UpstreamDescription) throws -> JSONValue {
+        try JSONValue(parsing: request.encoded(for: upstream))
+    }
+
+    @Test("a completion upstream is asked for one stream, under the model and the max_tokens that apply, with every parameter")
+    func completion() throws {
+        let request = Self.request {
+            Self.setAll(&$0)
+            $0.suffix = "end"
+        }
+        #expect(request.refusal(by: UpstreamDescription()) == nil)
+        #expect(
+            try body(request, UpstreamDescription())
+                == JSONValue(
+                    parsing: #"""
+                        {"prompt":"Once \"upon\"","model":"applied","max_tokens":16,"temperature":0.5,"top_p":0.25,"stop":["\n"],
+                        "frequency_penalty":-1,"presence_penalty":2,"seed":7,"logit_bias":{"50256":-100},"logprobs":3,
+                        "suffix":"end","stream":true,"stream_options":{"include_usage":true},"user":"opaque"}
+                        """#))
+    }
+
+    @Test("a chat upstream gets the prompt as a message of the user, and what it calls differently under its own name")
+    func chat() throws {
+        let request = Self.request(Self.setAll)
+        let upstream = UpstreamDescription(kind: .chat)
+        #expect(request.refusal(by: upstream) == nil)
+        #expect(
+            try body(request, upstream)
+                == JSONValue(
+                    parsing: #"""
+                        {"messages":[{"role":"user","content":"Once \"upon\""}],"model":"applied","temperature":0.5,"top_p":0.25,
+                        "stop":["\n"],"frequency_penalty":-1,"presence_penalty":2,"seed":7,"logit_bias":{"50256":-100},
+                        "max_completion_tokens":16,"logprobs":true,"top_logprobs":3,
+                        "stream":true,"stream_options":{"include_usage":true},"user":"opaque"}
+                        """#))
+    }
+
+    @Test("a chat upstream that refuses max_completion_tokens gets max_tokens")
+    func olderChat() throws {
+        let object = try #require(
+            try body(Self.request(), UpstreamDescription(kind: .chat, refusedParameters: ["max_completion_tokens"])).object)
+        #expect(object["max_tokens"]?.number?.integer == 16)
+        #expect(object["max_completion_tokens"] == nil)
+    }
+
+    @Test(
+        "usage is asked for as far as the upstream tells it",
+        arguments: [
+            (true, false, #"{"include_usage":true}"#), (true, true, #"{"include_usage":true,"continuous_usage_stats":true}"#),
+            (false, false, nil), (false, true, nil),
+        ] as [(Bool, Bool, String?)])
+    func usage(tells: Bool, continuously: Bool, options: String?) throws {
+        for kind in UpstreamKind.allCases {
+            let upstream = UpstreamDescription(kind: kind, tellsUsage: tells, tellsUsageContinuously: continuously)
+            #expect(try body(Self.request(), upstream).object?["stream_options"]?.object?.jsonText == options)
+        }
+    }
+
+    @Test("what cannot be said in chat is refused by name, unless it says nothing")
+    func suffix() throws {
+        let chat = UpstreamDescription(kind: .chat)
+        #expect(Self.request { $0.suffix = "end" }.refusal(by: chat)?.param == "suffix")
+        #expect(Self.request { $0.suffix = "end" }.refusal(by: chat)?.code == .unsupportedParameter)
+        let empty = Self.request { $0.suffix = "" }
+        #expect(empty.refusal(by: chat) == nil)
+        #expect(try body(empty, chat).object?["suffix"] == nil)
+        #expect(Self.request { $0.suffix = "end" }.refusal(by: UpstreamDescription()) == nil)
+    }
+
+    static let knobs: [(name: String, usual: String?, unusual: String)] = [
+        ("temperature", "1", "0.5"), ("temperature", "1.0", "0"), ("top_p", "1", "0.9"), ("frequency_penalty", "0", "0.1"),
+        ("frequency_penalty", "-0.0", "-1"), ("presence_penalty", "0.00", "2"), ("stop", "[]", "\"x\""), ("seed", nil, "0"),
+        ("logit_bias", "{}", #"{"1":0}"#), ("logprobs", nil, "0"), ("suffix", "\"\"", "\" \""),
+    ]
+
+    @Test("a refused parameter is left out where it says what the model does anyway, and else refused by name", arguments: knobs)
+    func refused(knob: (name: String, usual: String?, unusual: String)) throws {
+        func request(_ value: String) throws -> UpstreamRequest {
+            let asked = try CompletionRequest.parse(
+                body: Array(#"{"prompt":"a","\#(knob.name)":\#(value)}"#.utf8).span, models: ModelPolicy(defaultModel: "m", allowed: nil))
+            return UpstreamRequest(
+                model: "m", prompt: "a", parameters: asked.parameters, maxTokens: 5, user: "u", promptEstimate: 1)
+        }
+        for kind in UpstreamKind.allCases {
+            let strict = UpstreamDescription(kind: kind, refusedParameters: [knob.name])
+            let refusal = try #require(try request(knob.unusual).refusal(by: strict))
+            #expect(refusal.param == knob.name)
+            #expect(refusal.code == .unsupportedParameter)
+            if knob.name != "suffix" { #expect(try request(knob.unusual).refusal(by: UpstreamDescription(kind: kind)) == nil) }
+            guard let usual = knob.usual else { continue }
+            #expect(try request(usual).refusal(by: strict) == nil)
+            #expect(try body(request(usual), strict).object?[knob.name] == nil)
+        }
+    }
+
+    @Test("an upstream that refuses to be told of a user is not told")
+    func user() throws {
+        let object = try body(Self.request(), UpstreamDescription(refusedParameters: ["user"])).object
+        #expect(object?.keys.contains("user") == false)
     }
 
     @Test(

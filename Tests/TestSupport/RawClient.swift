@@ -213,6 +213,13 @@ package final class RawClient {
         return received
     }
 
+    /// What one receive call gives, at most so many bytes: the rest stays in the kernel. Throws at the peer's FIN.
+    package func readAvailable(atMost count: Int) throws -> [UInt8] {
+        if received.isEmpty, try !receive(atMost: count) { throw TestFailure("the connection ended") }
+        defer { received.removeFirst(min(count, received.count)) }
+        return Array(received.prefix(count))
+    }
+
     /// Whether the peer ends the connection, by FIN or RST, within the deadline; bytes before that are kept.
     package func waitForClose() -> Bool {
         do {
@@ -250,14 +257,14 @@ package final class RawClient {
     }
 
     /// Receives once; false at the peer's FIN.
-    private func receive() throws -> Bool {
+    private func receive(atMost limit: Int = 64 * 1024) throws -> Bool {
         var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         let milliseconds = deadline.components.seconds * 1000 + deadline.components.attoseconds / 1_000_000_000_000_000
         guard poll(&watched, 1, Int32(clamping: milliseconds)) > 0 else {
             let before = String(decoding: received.suffix(200), as: UTF8.self)
             throw TestFailure("nothing received within \(deadline); before: '\(before)'")
         }
-        var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+        var buffer = [UInt8](repeating: 0, count: limit)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         guard count >= 0 else { throw TestFailure("receive failed: \(String(cString: strerror(errno)))") }
         received.append(contentsOf: buffer[..<count])

@@ -28,6 +28,22 @@ struct LiveTests {
         simulator.stop()
     }
 
+    @Test("takes a chat under its own path, with the same directives and the same record")
+    func chat() async throws {
+        let simulator = try await RunningSimulator()
+        let client = try Client(port: simulator.port)
+        let message = #"{"role":"user","content":"[[tokens=2 id=talk error_after=1]]"}"#
+        try client.post(#"{"model":"m","messages":[\#(message)],"stream":true}"#, path: "/v1/chat/completions")
+        let answer = try client.read(until: "\n0\r\n\r\n")
+        #expect(answer.contains(#""delta":{"content":"k0 "}"#))
+        #expect(answer.contains(#"{"error":{"#))
+        #expect(!answer.contains("[DONE]"))
+        let isRecorded = await simulator.waits { $0.records { $0.id == "talk" && $0.ending == .completed }.count == 1 }
+        #expect(isRecorded)
+        #expect(simulator.journal.records { _ in true }.first?.completionID.hasPrefix("chatcmpl-") == true)
+        simulator.stop()
+    }
+
     @Test(
         "notices at once that a client has left, by FIN and by RST, in every window",
         arguments: [
@@ -184,10 +200,9 @@ private final class Client {
         guard Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { throw Failure() }
     }
 
-    func post(_ body: String) throws {
+    func post(_ body: String, path: String = "/v1/completions") throws {
         try send(
-            "POST /v1/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-        )
+            "POST \(path) HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
     }
 
     /// All bytes up to and with `end`.

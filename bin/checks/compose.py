@@ -84,6 +84,19 @@ expect(services["migrate"]["command"] == ["migrate"], "migrate: does not migrate
 expect(services["migrate"].get("restart") == "no", "migrate: is started again and again")
 expect("volumes" in services["postgres"], "postgres: keeps its data in the container")
 
+# What is put on top for several upstreams: it unsets what says something about the one, and mounts what it names.
+over = yaml.safe_load(pathlib.Path("deploy/compose.upstreams.yml").read_text())
+expect(set(over["services"]) == {"api-1", "api-2"}, "compose.upstreams.yml: is not about the replicas")
+expect(not {key for key in over if not key.startswith("x-")} - TOP, f"compose.upstreams.yml: top-level keys other than {sorted(TOP)}")
+for name, service in over["services"].items():
+    environment = services[name]["environment"] | service["environment"]
+    mounted = environment.pop("UPSTREAMS_FILE").removeprefix("/run/secrets/")
+    expect(mounted in service["secrets"] and mounted in over["secrets"], f"compose.upstreams.yml: {name} does not mount {mounted}")
+    for variable in ("UPSTREAM_URL", "UPSTREAM_KIND", "UPSTREAM_API_KEY_FILE"):
+        expect(environment.pop(variable) == "", f"compose.upstreams.yml: {name} has {variable} beside UPSTREAMS_FILE")
+    for variable in environment:
+        expect(variable in known or variable in files, f"compose.upstreams.yml: the server reads no {variable}")
+
 made = set(re.findall(r'\$directory/([a-z-]+)"', pathlib.Path("deploy/create-secrets").read_text()))
 expect(declared == made, f"deploy/create-secrets makes {sorted(made)}, mounted are {sorted(declared)}")
 

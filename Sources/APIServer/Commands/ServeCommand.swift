@@ -5,6 +5,7 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Serve the API until SIGTERM or SIGINT.",
         discussion: """
             Needs DATABASE_URL, UPSTREAM_API_KEY and SESSION_KEYS (or each with _FILE); refuses to start without them. \
+            UPSTREAMS_FILE stands in for UPSTREAM_API_KEY: a JSON file with several upstreams. \
             Prints `listening on URL` when it accepts connections. SIGTERM drains: unready at once, the listening socket \
             closed after DRAIN_DELAY, streams ended after DRAIN_TIMEOUT.
             """)

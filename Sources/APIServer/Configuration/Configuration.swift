@@ -1,18 +1,16 @@
 import Auth
 import CSystem
 import FoundationEssentials
-import HTTPClient
 import HTTPServer
 import Logging
 import PlaygroundCore
 import Postgres
-import Streaming
 
 /// Everything an operator can set, read from the environment once and checked before anything starts.
 struct Configuration: Sendable {
     var server = ServerConfiguration()
     var database: PostgresConfiguration
-    /// Where completions come from, in the order in which they are asked; never empty.
+    /// Where completions come from, in the order of the configuration; never empty.
     var upstreams: [Upstream]
     var keys: KeyRing
     var crossOrigin: CrossOrigin
@@ -31,25 +29,12 @@ struct Configuration: Sendable {
     var drainTimeout: Duration
     var logLevel: Logger.Level
 
-    /// One place where completions come from.
-    struct Upstream: Sendable {
-        var description = UpstreamDescription()
-        var origin: Origin
-        /// Sent as a bearer token; nil for an upstream that wants none.
-        var key: Secret?
-        /// Sent with every request, beside what the protocol needs.
-        var headers: [(name: String, value: String)] = []
-        /// How long it may take over the parts of an answer.
-        var timeouts = ExchangeTimeouts()
-    }
-
     /// - Throws: ``ConfigurationError`` with every complaint, each naming its variable.
     init(_ environment: Environment = Environment()) throws {
         var environment = environment
         let database = Self.database(&environment)
         let keys = Self.keys(&environment)
-        let origin = Self.origin(&environment)
-        let upstreamKey = environment.requiredSecret("UPSTREAM_API_KEY", "the key that the upstream expects")
+        upstreams = Self.upstreams(&environment)
 
         server.host = environment.text("HTTP_HOST") ?? "127.0.0.1"
         server.port = UInt16(environment.integer("HTTP_PORT", 8080, in: 0...65_535))
@@ -72,7 +57,7 @@ struct Configuration: Sendable {
         isRegistrationOpen = environment.choice("REGISTRATION", true, ["open": true, "closed": false])
         acceptsLoadTokens = environment.choice("ALLOW_LOAD_TOKENS", false, ["1": true, "0": false])
         plan = Self.plan(&environment)
-        models = Self.models(&environment)
+        models = Self.models(&environment, of: upstreams)
         heartbeatInterval = environment.seconds("HEARTBEAT_INTERVAL", .seconds(5), in: 0.05...300)
         commitAfter = environment.seconds("COMMIT_AFTER", .seconds(8), in: 0.05...300)
         drainDelay = environment.seconds("DRAIN_DELAY", .seconds(5), in: 0...300)
@@ -83,12 +68,11 @@ struct Configuration: Sendable {
                 "trace": .trace, "debug": .debug, "info": .info, "notice": .notice, "warning": .warning, "error": .error,
                 "critical": .critical,
             ])
-        guard environment.complaints.isEmpty, let database, let keys, let origin else {
+        guard environment.complaints.isEmpty, let database, let keys, !upstreams.isEmpty else {
             throw ConfigurationError(complaints: environment.complaints)
         }
         self.database = database
         self.keys = keys
-        upstreams = [Upstream(origin: origin, key: Secret(upstreamKey))]
     }
 
     /// What `migrate` and the operator's commands need.
@@ -128,16 +112,6 @@ struct Configuration: Sendable {
         }
     }
 
-    private static func origin(_ environment: inout Environment) -> Origin? {
-        let text = environment.text("UPSTREAM_URL") ?? "https://api.openai.com/v1"
-        do {
-            return try Origin(baseURL: text)
-        } catch {
-            environment.complain("UPSTREAM_URL has to be an http or https URL without credentials, query or fragment: \(error)")
-            return nil
-        }
-    }
-
     private static func plan(_ environment: inout Environment) -> Plan {
         let fallback = Plan()
         var plan = Plan(
@@ -150,13 +124,5 @@ struct Configuration: Sendable {
             maxTokensDefault: environment.integer("MAX_TOKENS_DEFAULT", fallback.maxTokensDefault, in: 1...2_147_483_647))
         plan.maxTokensDefault = min(plan.maxTokensDefault, plan.maxTokensCap)
         return plan
-    }
-
-    private static func models(_ environment: inout Environment) -> ModelPolicy {
-        let model = environment.text("UPSTREAM_MODEL") ?? "gpt-3.5-turbo-instruct"
-        let allowed = environment.text("ALLOWED_MODELS") ?? model
-        return ModelPolicy(
-            defaultModel: model,
-            allowed: allowed == "*" ? nil : Set(allowed.split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }))
     }
 }

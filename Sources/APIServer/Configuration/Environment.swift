@@ -23,8 +23,8 @@ struct Environment {
             return value
         }
         guard let path else { return nil }
-        guard let contents = FileManager.default.contents(atPath: path) else {
-            complain("\(name)_FILE names \(path), which cannot be read")
+        guard let contents = ConfigurationFile.contents(of: path, atMost: ConfigurationFile.secretBytes) else {
+            complain("\(name)_FILE names \(path), which cannot be read or is no file for a secret")
             return nil
         }
         let value = String(decoding: contents, as: UTF8.self).trimmed

@@ -8,7 +8,7 @@ import PlaygroundCore
 /// Answers the requests of one loop: finds the route, checks who asks, calls the handler, and turns whatever goes wrong
 /// into a problem.
 final class APIResponder: Responder {
-    private static let baseFields: HTTPFields = [.cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
+    private static let baseFields: ResponseFields = [.cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
     private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
 
     private let router: Router<Endpoint>
@@ -35,7 +35,7 @@ final class APIResponder: Responder {
             request: request, id: ids.next(), clientAddress: proxies.clientAddress(of: request),
             started: SystemClock.monotonicNanoseconds())
         request.responseFields = Self.baseFields
-        request.responseFields.append(HTTPField(name: .requestID, value: context.id.description))
+        request.responseFields.append(.requestID, context.id.description)
         crossOrigin.apply(to: request)
         do {
             return observed(try await route(context), context)
@@ -81,8 +81,8 @@ final class APIResponder: Responder {
     /// A problem for a request that did not get as far as having fields of its answer.
     private func bare(_ error: ServiceError, _ requestID: RequestID) -> Response {
         var response = Problem.response(error, requestID: requestID)
-        for field in Self.baseFields { response.fields.append(field) }
-        response.fields.append(HTTPField(name: .requestID, value: requestID.description))
+        response.fields.append(Self.baseFields)
+        response.fields.append(.requestID, requestID.description)
         return response
     }
 

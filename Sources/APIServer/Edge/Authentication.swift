@@ -16,11 +16,14 @@ struct Authentication {
     ///   Authorization fields; `origin_not_allowed` for a cookie that another site's page made the browser send.
     func principal(of context: RequestContext) throws(ServiceError) -> Principal {
         let now = SystemClock.microseconds() / 1_000_000
-        if let authorization = try context.single(.authorization) {
-            guard let token = Self.bearerToken(authorization) else {
-                throw ServiceError(.tokenInvalid, "The Authorization field has to be `Bearer` and a session token")
+        if let authorization = try context.singleRange(.authorization) {
+            return try context.request.bytes.withUnsafeBufferPointer { (bytes) throws(ServiceError) in
+                let field = UnsafeBufferPointer(rebasing: bytes[authorization.bounds])
+                guard let token = Self.bearerToken(field) else {
+                    throw ServiceError(.tokenInvalid, "The Authorization field has to be `Bearer` and a session token")
+                }
+                return try authenticator.authenticate(token, now: now)
             }
-            return try authenticator.authenticate(token, now: now)
         }
         guard let token = SessionCookies.accessToken(of: context.request) else { throw ServiceError(.tokenMissing) }
         try refuseForeignOrigin(context.request)
@@ -43,10 +46,19 @@ struct Authentication {
         else { throw ServiceError(.originNotAllowed) }
     }
 
-    /// RFC 6750, 2.1; the scheme's name in any case.
+    /// RFC 6750, 2.1; the scheme's name in any case. Read where it lies: as characters of a string it cost 6,000 instructions.
+    /// - Parameter field: a field's value, without white space at either end.
+    static func bearerToken(_ field: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
+        let scheme: StaticString = "bearer "
+        guard field.count > scheme.utf8CodeUnitCount else { return nil }
+        for index in 0..<scheme.utf8CodeUnitCount where field[index] | 0x20 != scheme.utf8Start[index] { return nil }
+        let token = field[scheme.utf8CodeUnitCount...].drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        return token.isEmpty ? nil : UnsafeBufferPointer(rebasing: token)
+    }
+
+    /// The same for a string.
     static func bearerToken(_ field: String) -> String? {
-        guard field.count > 7, field.prefix(7).lowercased() == "bearer " else { return nil }
-        let token = field.dropFirst(7).trimmed
-        return token.isEmpty ? nil : token
+        var field = field
+        return field.withUTF8 { bearerToken($0).map { String(decoding: $0, as: UTF8.self) } }
     }
 }

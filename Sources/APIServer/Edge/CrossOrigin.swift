@@ -1,3 +1,4 @@
+import HTTPCore
 import HTTPServer
 import HTTPTypes
 
@@ -54,22 +55,22 @@ struct CrossOrigin: Sendable {
     /// Puts the answer's CORS fields in place, before anything can fail.
     func apply(to request: Request) {
         if policy == .listed([]) { return }
-        request.responseFields[.vary] = "Origin"
+        request.responseFields.append(.vary, "Origin")
         guard let origin = request.value(of: .origin) else { return }
         switch policy {
-        case .any: request.responseFields[.accessControlAllowOrigin] = "*"
+        case .any: request.responseFields.append(.accessControlAllowOrigin, "*")
         case .listed:
             guard isListed(origin) else { return }
-            request.responseFields[.accessControlAllowOrigin] = origin
-            request.responseFields[.accessControlAllowCredentials] = "true"
+            request.responseFields.append(.accessControlAllowOrigin, origin)
+            request.responseFields.append(.accessControlAllowCredentials, "true")
         }
-        request.responseFields[.accessControlExposeHeaders] = Self.exposed
+        request.responseFields.append(.accessControlExposeHeaders, Self.exposed)
     }
 
     /// The answer to OPTIONS: what the path allows, and to a preflight what its origin may do.
     func optionsResponse(to request: Request, allowed: [HTTPRequest.Method]) -> Response {
         let methods = allowed.map(\.rawValue).joined(separator: ", ")
-        var fields = HTTPFields()
+        var fields = ResponseFields()
         fields[.allow] = methods
         let isAllowed = request.responseFields.contains(.accessControlAllowOrigin)
         if isAllowed, request.value(of: .accessControlRequestMethod) != nil {

@@ -1,4 +1,5 @@
 import EventLoop
+import HTTPCore
 import HTTPServer
 import HTTPTypes
 import PlaygroundCore
@@ -42,7 +43,7 @@ enum Problem {
 
     /// The whole answer, with the fields that tell a client what to do next.
     static func response(_ error: ServiceError, requestID: RequestID?) -> Response {
-        var fields = HTTPFields()
+        var fields = ResponseFields()
         fields[.contentType] = "application/problem+json; charset=utf-8"
         if let wait = error.retryAfter {
             let milliseconds = max(1, wait.wholeMilliseconds)

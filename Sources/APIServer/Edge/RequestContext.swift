@@ -66,9 +66,15 @@ final class RequestContext {
 
     /// A header field that may stand once; `invalid_header` where it is repeated.
     func single(_ name: HTTPField.Name) throws(ServiceError) -> String? {
-        let values = request.values(of: name)
-        if values.count > 1 { throw ServiceError(.invalidHeader, "\(name.rawName) may stand only once") }
-        return values.first
+        guard let range = try singleRange(name) else { return nil }
+        return request.bytes.withUnsafeBufferPointer { range.string(in: $0.span) }
+    }
+
+    /// The same as a place in the request's bytes.
+    func singleRange(_ name: HTTPField.Name) throws(ServiceError) -> ByteRange? {
+        let (first, isRepeated) = request.bytes.withUnsafeBufferPointer { request.head.fields.only(name, in: $0.span) }
+        if isRepeated { throw ServiceError(.invalidHeader, "\(name.rawName) may stand only once") }
+        return first
     }
 
     /// Reads a JSON body. Its type and declared size are judged before a byte is read.
@@ -109,7 +115,7 @@ extension ServiceError {
 extension Response {
     /// An answer in JSON.
     static func json(
-        _ status: HTTPResponse.Status = .ok, fields: HTTPFields = HTTPFields(), _ body: (inout JSONWriter) -> Void
+        _ status: HTTPResponse.Status = .ok, fields: ResponseFields = ResponseFields(), _ body: (inout JSONWriter) -> Void
     ) -> Response {
         var writer = JSONWriter()
         writer.object(body)
@@ -117,9 +123,9 @@ extension Response {
     }
 
     /// An answer whose JSON is at hand.
-    static func json(_ status: HTTPResponse.Status = .ok, fields: HTTPFields = HTTPFields(), bytes: [UInt8]) -> Response {
+    static func json(_ status: HTTPResponse.Status = .ok, fields: ResponseFields = ResponseFields(), bytes: [UInt8]) -> Response {
         var fields = fields
-        fields[.contentType] = "application/json; charset=utf-8"
+        fields.append(.contentType, "application/json; charset=utf-8")
         return Response(status: status, fields: fields, body: bytes)
     }
 }

@@ -16,22 +16,19 @@ enum SessionCookies {
     static func refreshToken(of request: Request) -> String? { value(of: refresh, in: request) }
 
     static func set(
-        accessToken: String, lifetime: Int64, refreshToken: String, refreshLifetime: Int64, in fields: inout HTTPFields
+        accessToken: String, lifetime: Int64, refreshToken: String, refreshLifetime: Int64, in fields: inout ResponseFields
     ) {
         append(access, accessToken, path: "/", seconds: lifetime, to: &fields)
         append(refresh, refreshToken, path: refreshPath, seconds: refreshLifetime, to: &fields)
     }
 
-    static func clear(in fields: inout HTTPFields) {
+    static func clear(in fields: inout ResponseFields) {
         append(access, "", path: "/", seconds: 0, to: &fields)
         append(refresh, "", path: refreshPath, seconds: 0, to: &fields)
     }
 
-    private static func append(_ name: String, _ value: String, path: String, seconds: Int64, to fields: inout HTTPFields) {
-        fields.append(
-            HTTPField(
-                name: .setCookie,
-                value: "\(name)=\(value); Path=\(path); Max-Age=\(seconds); HttpOnly; Secure; SameSite=Lax"))
+    private static func append(_ name: String, _ value: String, path: String, seconds: Int64, to fields: inout ResponseFields) {
+        fields.append(.setCookie, "\(name)=\(value); Path=\(path); Max-Age=\(seconds); HttpOnly; Secure; SameSite=Lax")
     }
 
     private static func value(of name: String, in request: Request) -> String? {

@@ -1,4 +1,5 @@
 import EventLoop
+import HTTPCore
 import HTTPServer
 import HTTPTypes
 import PlaygroundCore
@@ -119,15 +120,18 @@ final class CompletionHandlers {
     }
 
     /// What a stream is told to every proxy between here and its client.
-    private static func fields(_ ask: Ask) -> HTTPFields {
+    private static func fields(_ ask: Ask) -> ResponseFields {
         var fields = answerFields(ask)
-        fields[.contentType] = "text/event-stream; charset=utf-8"
-        fields[.accelBuffering] = "no"
+        fields.append(.contentType, "text/event-stream; charset=utf-8")
+        fields.append(.accelBuffering, "no")
         return fields
     }
 
-    private static func answerFields(_ ask: Ask) -> HTTPFields {
-        [.answeredCompletionID: ask.id.description, .maxTokensApplied: String(ask.maxTokens)]
+    private static func answerFields(_ ask: Ask) -> ResponseFields {
+        var fields = ResponseFields()
+        fields.append(.answeredCompletionID, ask.id.description)
+        fields.append(.maxTokensApplied, ask.maxTokens)
+        return fields
     }
 
     private static func body(_ ask: Ask, _ result: CompletionResult) -> [UInt8] {
@@ -143,6 +147,7 @@ final class CompletionHandlers {
                         writer.member("index", 0)
                         writer.member("text") { $0.string(escaped: result.escapedText.span) }
                         writer.member("finish_reason", result.outcome.finishReason)
+                        if let logprobs = result.logprobs { writer.member("logprobs") { $0.raw(logprobs.span) } }
                     }
                 }
             }
@@ -175,12 +180,12 @@ private struct Ask {
 extension RequestContext {
     /// Puts the buckets' state into the answer, whatever it becomes.
     fileprivate func tell(_ snapshot: BucketSnapshot) {
-        request.responseFields[.limitRequests] = String(snapshot.limitRequests)
-        request.responseFields[.limitTokens] = String(snapshot.limitTokens)
-        request.responseFields[.remainingRequests] = String(snapshot.remainingRequests)
-        request.responseFields[.remainingTokens] = String(snapshot.remainingTokens)
-        request.responseFields[.resetRequests] = snapshot.resetRequests.clockText
-        request.responseFields[.resetTokens] = snapshot.resetTokens.clockText
+        request.responseFields.append(.limitRequests, snapshot.limitRequests)
+        request.responseFields.append(.limitTokens, snapshot.limitTokens)
+        request.responseFields.append(.remainingRequests, snapshot.remainingRequests)
+        request.responseFields.append(.remainingTokens, snapshot.remainingTokens)
+        request.responseFields.append(.resetRequests, snapshot.resetRequests.clockText)
+        request.responseFields.append(.resetTokens, snapshot.resetTokens.clockText)
     }
 }
 

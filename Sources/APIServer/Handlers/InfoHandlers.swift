@@ -1,5 +1,4 @@
 import EventLoop
-import HTTPClient
 import HTTPServer
 import PlaygroundCore
 import Presets
@@ -14,6 +13,7 @@ final class InfoHandlers {
 
     func info(_ context: RequestContext) async throws -> Reply {
         let configuration = configuration
+        let timeouts = configuration.longestTimeouts
         return .response(
             .json { writer in
                 writer.member("version", Version.current)
@@ -23,9 +23,11 @@ final class InfoHandlers {
                     writer.object { writer in
                         writer.member("heartbeat_interval_ms", configuration.heartbeatInterval.wholeMilliseconds)
                         writer.member("commit_after_ms", configuration.commitAfter.wholeMilliseconds)
-                        writer.member("upstream_first_byte_timeout_ms", configuration.upstreams[0].timeouts.firstByte.wholeMilliseconds)
-                        writer.member("upstream_silence_timeout_ms", configuration.upstreams[0].description.silenceTimeout.wholeMilliseconds)
-                        writer.member("upstream_total_timeout_ms", configuration.upstreams[0].description.totalTimeout.wholeMilliseconds)
+                        writer.member("upstream_connect_timeout_ms", timeouts.connect.wholeMilliseconds)
+                        writer.member("upstream_first_byte_timeout_ms", timeouts.firstByte.wholeMilliseconds)
+                        writer.member("upstream_first_token_timeout_ms", timeouts.firstToken.wholeMilliseconds)
+                        writer.member("upstream_silence_timeout_ms", timeouts.silence.wholeMilliseconds)
+                        writer.member("upstream_total_timeout_ms", timeouts.total.wholeMilliseconds)
                     }
                 }
                 writer.member("limits") { writer in
@@ -53,42 +55,14 @@ final class InfoHandlers {
 
     private func model(_ name: String, _ writer: inout JSONWriter) {
         let plan = configuration.plan
+        let knobs = ModelKnobs(of: name, from: configuration.upstreams.map(\.description))
         writer.object { writer in
             writer.member("id", name)
-            writer.member("kind", "completion")
+            writer.member("kind", knobs.kind.rawValue)
             writer.member("parameters") { writer in
-                writer.object { writer in
-                    Self.number("temperature", CompletionParameters.Limits.temperature, &writer)
-                    Self.number("top_p", CompletionParameters.Limits.topP, &writer)
-                    Self.number("frequency_penalty", CompletionParameters.Limits.penalty, &writer)
-                    Self.number("presence_penalty", CompletionParameters.Limits.penalty, &writer)
-                    writer.member("max_tokens") { writer in
-                        writer.object { writer in
-                            writer.member("type", "integer")
-                            writer.member("minimum", 1)
-                            writer.member("maximum", plan.maxTokensCap)
-                            writer.member("default", plan.maxTokensDefault)
-                        }
-                    }
-                    writer.member("stop") { writer in
-                        writer.object { writer in
-                            writer.member("type", "array")
-                            writer.member("max_items", CompletionParameters.Limits.stops)
-                        }
-                    }
-                }
+                writer.object { writer in knobs.write(to: &writer, plan: plan) }
             }
             writer.member("max_tokens_cap", plan.maxTokensCap)
-        }
-    }
-
-    private static func number(_ name: String, _ range: ClosedRange<Double>, _ writer: inout JSONWriter) {
-        writer.member(name) { writer in
-            writer.object { writer in
-                writer.member("type", "number")
-                writer.member("minimum", range.lowerBound)
-                writer.member("maximum", range.upperBound)
-            }
         }
     }
 }

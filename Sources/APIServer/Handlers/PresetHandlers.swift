@@ -1,3 +1,4 @@
+import HTTPCore
 import HTTPServer
 import HTTPTypes
 import PlaygroundCore
@@ -69,7 +70,7 @@ final class PresetHandlers {
     }
 
     private func answer(_ preset: Preset, _ status: HTTPResponse.Status = .ok) -> Response {
-        var fields: HTTPFields = [.eTag: Precondition.entityTag(preset.version)]
+        var fields: ResponseFields = [.eTag: Precondition.entityTag(preset.version)]
         if status == .created { fields[.location] = "/api/presets/\(preset.id)" }
         return .json(status, fields: fields, bytes: preset.jsonBytes)
     }

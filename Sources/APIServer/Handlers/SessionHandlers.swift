@@ -1,4 +1,5 @@
 import Auth
+import HTTPCore
 import HTTPServer
 import HTTPTypes
 import PlaygroundCore
@@ -46,7 +47,7 @@ final class SessionHandlers {
         var reader = try await context.optionalFields()
         let given = reader.string("refresh_token", bytes: 1024)
         try reader.finish()
-        let bearer = try context.single(.authorization).flatMap(Authentication.bearerToken)
+        let bearer = try context.single(.authorization).flatMap { Authentication.bearerToken($0) }
         var cookies: [String] = []
         if bearer == nil, given == nil {
             cookies = [
@@ -55,7 +56,7 @@ final class SessionHandlers {
             if !cookies.isEmpty { try authentication.refuseForeignOrigin(context.request) }
         }
         for token in [bearer, given].compactMap(\.self) + cookies { try await accounts.logout(token) }
-        var fields = HTTPFields()
+        var fields = ResponseFields()
         if !cookies.isEmpty { SessionCookies.clear(in: &fields) }
         return .response(Response(status: .noContent, fields: fields))
     }
@@ -101,7 +102,7 @@ final class SessionHandlers {
     }
 
     private func answer(_ session: IssuedSession, _ delivery: Delivery) -> Response {
-        var fields = HTTPFields()
+        var fields = ResponseFields()
         if delivery == .cookie {
             SessionCookies.set(
                 accessToken: session.accessToken, lifetime: session.expiresIn, refreshToken: session.refreshToken,

@@ -12,6 +12,6 @@ struct UserTags: Sendable {
             tag.withUnsafeMutableBufferPointer { tag in tag.baseAddress.map { key.sign(message, into: $0) } ?? false }
         }
         // An upstream that gets no name loses its abuse statistics, nothing else.
-        return isSigned ? Base64.url.encode(tag.prefix(16)) : "anonymous"
+        return isSigned ? Base64.url.encode(tag.span.extracting(0..<16)) : "anonymous"
     }
 }

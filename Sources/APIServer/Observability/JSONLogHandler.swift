@@ -5,7 +5,8 @@ import PlaygroundCore
 import StrictJSON
 import Synchronization
 
-/// Writes one JSON object a line to standard error: `time`, `level`, `message`, `logger`, then the metadata's own keys.
+/// Writes one JSON object a line to standard error: `time`, `level`, `message`, `logger`, then the metadata's own keys. A
+/// ``RequestEntry`` stands for several of them.
 struct JSONLogHandler: LogHandler {
     var metadata = Logger.Metadata()
     var logLevel: Logger.Level
@@ -30,10 +31,18 @@ struct JSONLogHandler: LogHandler {
             writer.member("level", event.level.rawValue)
             writer.member("logger", label)
             writer.member("message", event.message.description)
-            for (key, value) in metadata { writer.member(key) { Self.write(value, to: &$0) } }
-            if let extra = event.metadata { for (key, value) in extra { writer.member(key) { Self.write(value, to: &$0) } } }
+            for (key, value) in metadata { Self.writeMember(key, value, to: &writer) }
+            if let extra = event.metadata { for (key, value) in extra { Self.writeMember(key, value, to: &writer) } }
         }
         sink.append(writer.bytes, flush: event.level >= .warning)
+    }
+
+    private static func writeMember(_ key: String, _ value: Logger.MetadataValue, to writer: inout JSONWriter) {
+        if case .stringConvertible(let entry as RequestEntry) = value {
+            entry.writeMembers(to: &writer)
+        } else {
+            writer.member(key) { write(value, to: &$0) }
+        }
     }
 
     private static func write(_ value: Logger.MetadataValue, to writer: inout JSONWriter) {

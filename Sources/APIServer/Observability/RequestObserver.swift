@@ -36,18 +36,11 @@ final class RequestObserver {
         let isBroken = context.streamFailure.map { $0.status.code >= 500 } ?? false
         let level: Logger.Level = status >= 500 || isBroken ? .error : Self.probes.contains(context.route) ? .debug : .info
         guard logger.logLevel <= level else { return }
-        var metadata: Logger.Metadata = [
-            "request_id": .stringConvertible(context.id),
-            "method": .string(context.request.head.method.rawValue),
-            "route": .string(context.route),
-            "status": .stringConvertible(status),
-            "duration_ms": .stringConvertible(Double(nanoseconds / 1000) / 1000),
-            "client": .string(context.clientAddress),
-        ]
-        if let principal = context.principal { metadata["user_id"] = .stringConvertible(principal.userID) }
-        if let failure = context.streamFailure { metadata["code"] = .string(failure.rawValue) }
-        if let cause = context.failureCause { metadata["cause"] = .string(cause) }
-        logger.log(level: level, "request", metadata: metadata)
+        let entry = RequestEntry(
+            id: context.id, method: context.request.head.method, route: context.route, status: status,
+            microseconds: nanoseconds / 1000, client: context.clientAddress, user: context.principal?.userID,
+            code: context.streamFailure, cause: context.failureCause)
+        logger.log(level: level, "request", metadata: ["request": .stringConvertible(entry)])
     }
 
     /// Bytes came that are no request.

@@ -1,5 +1,6 @@
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -10,3 +11,7 @@ int csystem_accept(int listener);
 long csystem_raise_descriptor_limit(void);
 /// The first occurrence of `needle` in `haystack`, or NULL.
 const void *csystem_find(const void *haystack, size_t count, const void *needle, size_t needle_count);
+/// Bytes that the kernel holds for a socket's peer, unsent or not acknowledged; 0 where that cannot be told.
+int csystem_held_bytes(int socket);
+/// Bytes that the peer of a TCP socket has acknowledged in all; 0 where that cannot be told.
+uint64_t csystem_acknowledged_bytes(int socket);

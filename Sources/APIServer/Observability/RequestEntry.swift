@@ -1,0 +1,44 @@
+import HTTPTypes
+import PlaygroundCore
+import StrictJSON
+
+/// What the log says of one request.
+///
+/// It goes through the logger as one value, and ``JSONLogHandler`` has it write its members into the line: a dictionary of
+/// nine values, made and taken apart again, cost 30,000 instructions a request.
+struct RequestEntry: Sendable {
+    let id: RequestID
+    let method: HTTPRequest.Method
+    /// The route's pattern; never the path itself.
+    let route: String
+    let status: Int
+    /// From the request's head to its answer, or to its stream's end.
+    let microseconds: Int64
+    /// The address that limits go by.
+    let client: String
+    let user: UserID?
+    /// The error that a stream ended with.
+    let code: ErrorCode?
+    /// What really happened.
+    let cause: String?
+
+    /// Writes the entry as members of the object that is open.
+    func writeMembers(to writer: inout JSONWriter) {
+        writer.member("request_id", id)
+        writer.member("method", method.rawValue)
+        writer.member("route", route)
+        writer.member("status", status)
+        writer.member("duration_ms") { $0.thousandths(microseconds) }
+        writer.member("client", client)
+        writer.member("user_id", user)
+        writer.member("code", code?.rawValue)
+        writer.member("cause", cause)
+    }
+}
+
+extension RequestEntry: CustomStringConvertible, JSONWritable {
+    func write(to writer: inout JSONWriter) { writer.object { writeMembers(to: &$0) } }
+
+    /// For any other handler of logs.
+    var description: String { jsonText }
+}
