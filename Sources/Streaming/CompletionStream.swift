@@ -118,12 +118,17 @@ package struct CompletionStream: ~Copyable {
         if !hasText { heldBytes += bytes.count }
         var offset = 0
         do throws(UpstreamFault) {
-            while let event = try nextEvent(in: bytes, from: &offset) {
-                if !event.isTyped, let text = scanner.repeatedText(in: event.data) {
+            // Asked once more where an event was kept, so that the parser lets go of it.
+            while offset < bytes.count || !parser.isBetweenEvents {
+                if parser.isBetweenEvents, let text = scanner.nextText(in: bytes, from: &offset) {
                     append(text, to: output)
-                } else if try read(event, into: output) {
-                    isOver = true
-                    return .done
+                } else if let event = try nextEvent(in: bytes, from: &offset) {
+                    if try read(event, into: output) {
+                        isOver = true
+                        return .done
+                    }
+                } else {
+                    break
                 }
                 events += 1
             }
@@ -164,15 +169,6 @@ package struct CompletionStream: ~Copyable {
     private mutating func read(
         _ event: ServerSentEvent, into output: UnsafeMutablePointer<OutputBuffer>
     ) throws(UpstreamFault) -> Bool {
-        // Matched as a prefix, as the official clients do: no JSON text begins so.
-        if event.data.starts(with: "[DONE]".utf8) {
-            guard !escapedFinishReason.isEmpty else { throw .endedEarly }
-            if form == .frames { appendEnd(usage: progress, to: output) }
-            return true
-        }
-        if event.isTyped, parser.eventType.elementsEqual("error".utf8) {
-            throw .errorEvent(UpstreamErrorReport(body: event.data.span))
-        }
         if !event.isTyped, let repetition = scanner.repetition(in: event.data) {
             if let text = repetition.text, !text.isEmpty {
                 append(text, to: output)
@@ -181,6 +177,15 @@ package struct CompletionStream: ~Copyable {
             }
             if let usage = repetition.usage { take(usage) }
             return false
+        }
+        // Matched as a prefix, as the official clients do: no JSON text begins so.
+        if event.data.starts(with: "[DONE]".utf8) {
+            guard !escapedFinishReason.isEmpty else { throw .endedEarly }
+            if form == .frames { appendEnd(usage: progress, to: output) }
+            return true
+        }
+        if event.isTyped, parser.eventType.elementsEqual("error".utf8) {
+            throw .errorEvent(UpstreamErrorReport(body: event.data.span))
         }
         let found = try scanner.scan(event.data)
         if let error = found.error { throw .errorEvent(error) }

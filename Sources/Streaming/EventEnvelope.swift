@@ -29,7 +29,10 @@ struct EventEnvelope {
         let filling: Filling
     }
 
-    /// The bytes around the gaps, quotes included.
+    private static let lineStart: StaticString = "data: "
+    private static let lineEnd: StaticString = "\n\n"
+
+    /// The bytes around the gaps, quotes included; while a text is the only gap also those that make an event of them.
     private var known: [UInt8] = []
     /// How many there are, while a text is the only gap; else 0.
     private var plainLength = 0
@@ -40,25 +43,52 @@ struct EventEnvelope {
     /// Stands in the known bytes, where the numbers of tokens are gaps.
     private var promptTokens = 0
 
-    /// The text of an event that differs in nothing else; nil where it has to be looked at more closely.
+    /// The text of the event that begins at `offset` of a stream, where it differs in nothing else and lies there whole; nil
+    /// where the event has to be taken out of the stream and looked at more closely.
+    /// - Parameter offset: moved past the event.
     @inline(__always)
-    func onlyText(in event: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
+    func nextText(in bytes: UnsafeBufferPointer<UInt8>, from offset: inout Int) -> UnsafeBufferPointer<UInt8>? {
         let total = plainLength
-        guard total > 0, event.count >= total, let base = event.baseAddress else { return nil }
-        let (prefix, suffix) = (prefixLength, total - prefixLength)
-        let matches = known.withUnsafeBufferPointer { known in
+        let rest = bytes.count - offset
+        guard total > 0, rest >= total, let base = bytes.baseAddress else { return nil }
+        let (start, prefix) = (base + offset, prefixLength)
+        let text: UnsafeBufferPointer<UInt8>? = known.withUnsafeBufferPointer { known in
             // Both parts are never empty: each holds a quote.
-            guard let known = known.baseAddress else { return false }
-            return memcmp(known, base, prefix) == 0
-                && memcmp(known + prefix, base + (event.count - suffix), suffix) == 0
+            guard let known = known.baseAddress, memcmp(known, start, prefix) == 0 else { return nil }
+            guard let text = Self.text(from: start + (prefix - 1), count: rest - prefix + 1) else { return nil }
+            // A larger event is the parser's to refuse.
+            guard text.count <= min(rest - total, ServerSentEventParser.eventLimit - total),
+                memcmp(known + prefix, start + prefix + text.count, total - prefix) == 0
+            else { return nil }
+            return text
         }
-        guard matches else { return nil }
-        let text = UnsafeBufferPointer(start: base + prefix, count: event.count - total)
-        // From the opening quote on, to the event's end: the string has to end where the known bytes begin again.
-        var scanner = JSONScanner(UnsafeBufferPointer(start: base + (prefix - 1), count: event.count - prefix + 1).span)
-        guard let token = try? scanner.string(), token.range.count == text.count else { return nil }
-        if token.isEscaped, EscapedText.hasLoneSurrogate(text) { return nil }
+        if let text { offset += total + text.count }
         return text
+    }
+
+    /// The same for the data of an event that was taken out of its stream.
+    func onlyText(in event: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
+        let (lineStart, lineEnd) = (Self.lineStart.utf8CodeUnitCount, Self.lineEnd.utf8CodeUnitCount)
+        let total = plainLength - lineStart - lineEnd
+        guard total > 0, event.count >= total, let base = event.baseAddress else { return nil }
+        let prefix = prefixLength - lineStart
+        return known.withUnsafeBufferPointer { known in
+            guard let known = known.baseAddress, memcmp(known + lineStart, base, prefix) == 0,
+                let text = Self.text(from: base + (prefix - 1), count: event.count - prefix + 1),
+                text.count == event.count - total,
+                memcmp(known + prefixLength, base + prefix + text.count, total - prefix) == 0
+            else { return nil }
+            return text
+        }
+    }
+
+    /// The inside of the JSON string whose opening quote is the first of `count` bytes; nil where it is none that is passed on.
+    @inline(__always)
+    private static func text(from quote: UnsafePointer<UInt8>, count: Int) -> UnsafeBufferPointer<UInt8>? {
+        var scanner = JSONScanner(UnsafeBufferPointer(start: quote, count: count).span)
+        guard let token = try? scanner.string() else { return nil }
+        let text = UnsafeBufferPointer(start: quote + 1, count: token.range.count)
+        return token.isEscaped && EscapedText.hasLoneSurrogate(text) ? nil : text
     }
 
     /// What an event holds whose bytes are known but for several gaps; nil for any other.
@@ -82,17 +112,10 @@ struct EventEnvelope {
                     }
                 case .text, .reasoning, .padding:
                     // From the opening quote on, which is known.
-                    let rest = UnsafeBufferPointer(start: base + (place - 1), count: event.count - place + 1)
-                    var scanner = JSONScanner(rest.span)
-                    guard let token = try? scanner.string() else { return nil }
-                    if gap.filling == .text {
-                        let text = UnsafeBufferPointer(start: base + place, count: token.range.count)
-                        if token.isEscaped, EscapedText.hasLoneSurrogate(text) { return nil }
-                        found.text = text
-                    } else if gap.filling == .reasoning, !token.range.isEmpty {
-                        found.hasReasoning = true
-                    }
-                    place += token.range.count
+                    guard let text = Self.text(from: base + (place - 1), count: event.count - place + 1) else { return nil }
+                    if gap.filling == .text { found.text = text }
+                    if gap.filling == .reasoning { found.hasReasoning = !text.isEmpty }
+                    place += text.count
                 }
             }
             let length = self.known.count - offset
@@ -121,10 +144,13 @@ struct EventEnvelope {
         if let text = event.text, event.reasoning == nil, event.usage == nil, event.padding == nil {
             guard bytes.count - text.count <= Self.limit else { return }
             gaps.removeAll()
-            startOver(length: bytes.count - text.count)
+            startOver(length: bytes.count - text.count + Self.lineStart.utf8CodeUnitCount + Self.lineEnd.utf8CodeUnitCount)
+            known.append(
+                contentsOf: UnsafeBufferPointer(start: Self.lineStart.utf8Start, count: Self.lineStart.utf8CodeUnitCount))
             known.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[..<text.lowerBound]))
+            prefixLength = known.count
             known.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[text.upperBound...]))
-            prefixLength = text.lowerBound
+            known.append(contentsOf: UnsafeBufferPointer(start: Self.lineEnd.utf8Start, count: Self.lineEnd.utf8CodeUnitCount))
             plainLength = known.count
         } else if event.text != nil || event.reasoning != nil {
             rememberGaps(event, bytes)

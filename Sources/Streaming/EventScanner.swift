@@ -19,15 +19,16 @@ struct EventScanner {
         self.wantsLogprobs = wantsLogprobs
     }
 
-    /// The text of an event that is the last one over again but for its text; nil for any other.
+    /// Takes the next event of a stream where it is the last one over again but for its text; nil for any other.
     @inline(__always)
-    func repeatedText(in event: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
-        envelope.onlyText(in: event)
+    func nextText(in bytes: UnsafeBufferPointer<UInt8>, from offset: inout Int) -> UnsafeBufferPointer<UInt8>? {
+        envelope.nextText(in: bytes, from: &offset)
     }
 
-    /// The same for events that differ in more than a text: in numbers of tokens, or in what is not passed on.
+    /// What is new in an event that is the last one over again but for its text, numbers of tokens, or what is not passed on.
     func repetition(in event: UnsafeBufferPointer<UInt8>) -> EventEnvelope.Repetition? {
-        envelope.repetition(in: event)
+        if let text = envelope.onlyText(in: event) { return EventEnvelope.Repetition(text: text) }
+        return envelope.repetition(in: event)
     }
 
     /// Reads an event through.

@@ -55,6 +55,9 @@ package struct ServerSentEventParser: ~Copyable {
     /// The type that the event given last was named with; empty where it was not.
     package var eventType: [UInt8] { cut?.pointee.type ?? [] }
 
+    /// Whether an event begins with the next byte: whoever knows the event that lies there whole may take it without asking.
+    package var isBetweenEvents: Bool { cut == nil && !skipsLineFeed && markLength == Self.byteOrderMark.count }
+
     /// The next event that is complete, looking at `bytes` from `offset` on; nil once all of them are taken.
     /// - Parameter offset: moved past what was taken. A new read starts at 0 with bytes that follow the last read's.
     package mutating func next(

@@ -25,9 +25,7 @@ enum StreamFrame {
 
     @inline(__always)
     private static func appendOne(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
-        output.pointee.append(start)
-        output.pointee.append(text)
-        output.pointee.append(end)
+        output.pointee.append(text, between: start, and: end)
     }
 
     private static func appendParts(of text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {

@@ -74,7 +74,8 @@ package struct UpstreamErrorReport: Sendable, Equatable {
         case "prompt", "messages": "prompt"
         case "max_tokens", "max_completion_tokens": "max_tokens"
         case "logprobs", "top_logprobs": "logprobs"
-        case "model", "temperature", "top_p", "stop", "frequency_penalty", "presence_penalty", "seed", "logit_bias", "suffix": name
+        case "model", "temperature", "top_p", "stop", "frequency_penalty", "presence_penalty", "seed", "logit_bias", "suffix":
+            name
         default: nil
         }
     }

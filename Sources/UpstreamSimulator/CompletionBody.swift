@@ -129,7 +129,8 @@ final class CompletionBody {
     }
 
     private func chatChoice(_ choice: Int) -> String {
-        let (content, refusal) = directives.isRefusal ? ("null", "\"\(literal(of: choice))\"") : ("\"\(literal(of: choice))\"", "null")
+        let (content, refusal) =
+            directives.isRefusal ? ("null", "\"\(literal(of: choice))\"") : ("\"\(literal(of: choice))\"", "null")
         return """
                 {
                   "index": \(choice),

@@ -5,6 +5,8 @@ extension Directives {
 
           [[tokens=200 interval=20 stamp=1]] the rest of the prompt
 
+        Those of a header field X-Directives count instead, so that one upstream of several misbehaves alone.
+
         What is said (tokens are then "k0 ", "k1 " … instead of a story):
           tokens=N            how many, whatever max_tokens says (absent: max_tokens)
           size=BYTES          smallest size of a token's text       huge=BYTES   size of the second token's text

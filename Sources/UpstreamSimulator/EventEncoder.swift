@@ -79,7 +79,9 @@ struct EventEncoder {
 
     /// The first event of a chat's choice, which only says who speaks.
     func appendRole(choice: Int, usage: Usage?, to bytes: inout [UInt8]) {
-        appendDelta("{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", choice: choice, finishReason: nil, usage: usage, to: &bytes)
+        appendDelta(
+            "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", choice: choice, finishReason: nil, usage: usage,
+            to: &bytes)
     }
 
     /// An event with what a chat's model thinks aloud.

@@ -53,6 +53,9 @@ final class Exchange: Paced {
                 prompt: "", authorization: "missing", model: "", isStreamed: false, started: SystemClock.unixNanoseconds()))
     }
 
+    /// A field whose directives count instead of the prompt's, so that one upstream of several misbehaves alone.
+    private static let field = HTTPField.Name("X-Directives")
+
     /// Judges the request and starts to answer.
     func begin() {
         judge()
@@ -82,7 +85,7 @@ final class Exchange: Paced {
                 record.model = call.model
                 record.isStreamed = call.isStreamed
             }
-            directives = try Directives(prompt: prompt)
+            directives = try Directives(prompt: Self.field.flatMap { request.value(of: $0) } ?? prompt)
             if let id = directives.id {
                 entry.update { $0.id = id }
                 if let failures = directives.failures, service.journal.attempt(id) > failures { directives.recover() }

@@ -102,7 +102,7 @@ struct FaultTests {
             let running = try stack.complete(
                 "id=orphan tokens=10000 interval=50", on: stack.replicas[0], id: id, parameters: #""max_tokens":20000"#)
             _ = try running.readHead()
-            // What has been used is told to the database every five seconds.
+            // What has been used is told to the database soon after the first output.
             try stack.expect("select completion_tokens > 0 from reservations", becomes: "t", within: .seconds(15))
             try stack.replicas[0].process.kill()
             #expect(try stack.upstreamEnding("orphan") == "client_closed_midstream")

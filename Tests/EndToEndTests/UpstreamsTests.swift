@@ -8,11 +8,11 @@ import Testing
 struct UpstreamsTests {
     @Test("each model goes to the upstream that has it, with that one's key and headers")
     func routing() async throws {
-        try await Self.with { north, south in
+        try await UpstreamPair.with { north, south in
             """
             {"upstreams": [
               {"name": "north", "url": "\(north.url)", "key_file": "north-key", "models": ["davinci-002"],
-               "headers": {"X-Tenant": "\(Self.headerSecret)"}},
+               "headers": {"X-Tenant": "\(UpstreamPair.headerSecret)"}},
               {"name": "south", "url": "\(south.url)", "key": "\(south.key)", "models": ["babbage-002"]}
             ]}
             """
@@ -25,7 +25,7 @@ struct UpstreamsTests {
                 #expect(records.first?["authorization"]?.string == "ok", "the key is that upstream's own")
                 #expect(try other.records(model).isEmpty)
             }
-            #expect(try north.lastHeaders()["x-tenant"]?.array?.first?.string == Self.headerSecret)
+            #expect(try north.lastHeaders()["x-tenant"]?.array?.first?.string == UpstreamPair.headerSecret)
             #expect(try south.lastHeaders()["x-tenant"] == nil)
             let models = try stack.asUser("GET", "/api/models")
             #expect(models["data"]?.array?.compactMap { $0["id"]?.string } == ["davinci-002", "babbage-002"])
@@ -35,7 +35,7 @@ struct UpstreamsTests {
 
     @Test("clients are told the longest time-outs, and the knobs that a model's upstreams take")
     func toldToClients() async throws {
-        try await Self.with(["UPSTREAM_TOTAL_TIMEOUT": "33.5"]) { north, south in
+        try await UpstreamPair.with(["UPSTREAM_TOTAL_TIMEOUT": "33.5"]) { north, south in
             """
             {"upstreams": [
               {"name": "north", "url": "\(north.url)", "models": ["davinci-002"], "timeouts": {"connect": 0.5, "silence": 90}},
@@ -76,14 +76,15 @@ struct UpstreamsTests {
 
     @Test("a file with mistakes stops the start: each is named by its path, and no key is told")
     func mistakes() async throws {
-        let directory = try Self.directory()
+        let directory = try UpstreamPair.directory()
         defer { try? FileManager.default.removeItem(at: directory) }
         try await offPool {
             let file = directory.appending(path: "upstreams.json")
+            let secret = UpstreamPair.headerSecret
             try Data(
                 """
-                {"upstreams": [{"name": "a", "url": "http://h", "key": "\(Self.headerSecret)\\n\(Self.headerSecret)", "retry": 1},
-                  {"name": "a", "url": "h", "headers": {"Content-Length": "\(Self.headerSecret)"}}]}
+                {"upstreams": [{"name": "a", "url": "http://h", "key": "\(secret)\\n\(secret)", "retry": 1},
+                  {"name": "a", "url": "h", "headers": {"Content-Length": "\(secret)"}}]}
                 """.utf8
             ).write(to: file)
             var environment = Stack.variables(database: "postgres://nobody@127.0.0.1:1/none", upstreamPort: 1)
@@ -97,66 +98,8 @@ struct UpstreamsTests {
                 #expect(process.lines.contains { $0.contains("\(name) and UPSTREAMS_FILE") }, "\(process.lines)")
             }
             for line in process.lines {
-                #expect(!line.contains(Self.headerSecret) && !line.contains(Stack.upstreamKey), "\(line)")
+                #expect(!line.contains(secret) && !line.contains(Stack.upstreamKey), "\(line)")
             }
-        }
-    }
-
-    // MARK: Two upstreams
-
-    private static let headerSecret = "tenant-secret-of-a-header-42"
-
-    /// A simulated upstream with a key of its own.
-    struct Simulated: Sendable {
-        let replica: Stack.Replica
-        let key: String
-
-        var url: String { "http://127.0.0.1:\(replica.port)/v1" }
-
-        init(_ name: String) throws {
-            key = "sk-\(name)-secret-key-of-its-own-0123456789"
-            replica = try Stack.Replica(ChildProcess("UpstreamSimulator", ["--key", key]))
-        }
-
-        /// What it recorded of the requests whose directives name this id.
-        func records(_ id: String) throws -> [JSONObject] {
-            let answer = try replica.client().request("GET", "/_requests?id=\(id)")
-            return try JSONValue(parsing: answer.body).array?.compactMap(\.object) ?? []
-        }
-
-        /// The header fields of the latest completion request, by name in lower case.
-        func lastHeaders() throws -> JSONObject {
-            let last = try JSONValue(parsing: replica.client().request("GET", "/_last").body)
-            return last["headers"]?.object ?? JSONObject()
-        }
-    }
-
-    private static func directory() throws -> URL {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "upstreams-\(UUID())")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        return directory
-    }
-
-    /// Runs `body` with a server whose upstreams are those of the file that `listing` writes; keys lie beside it as `NAME-key`.
-    /// Whatever is secret in it is told nowhere.
-    static func with(
-        _ variables: [String: String] = [:], listing: @Sendable (Simulated, Simulated) -> String,
-        body: @escaping @Sendable (Stack, Simulated, Simulated) throws -> Void
-    ) async throws {
-        let directory = try directory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let (north, south) = try await offPool { (try Simulated("north"), try Simulated("south")) }
-        defer { for upstream in [north, south] { upstream.replica.process.signal(SIGKILL) } }
-        try Data("\(north.key)\n".utf8).write(to: directory.appending(path: "north-key"))
-        let file = directory.appending(path: "upstreams.json")
-        try Data(listing(north, south).utf8).write(to: file)
-        let environment = [
-            "UPSTREAMS_FILE": file.path, "UPSTREAM_URL": "", "UPSTREAM_API_KEY": "", "UPSTREAM_MODEL": "davinci-002",
-        ]
-        try await Stack.with(
-            environment: environment.merging(variables) { $1 }, secrets: [north.key, south.key, headerSecret]
-        ) { stack in
-            try body(stack, north, south)
         }
     }
 }

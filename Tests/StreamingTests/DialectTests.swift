@@ -62,7 +62,8 @@ struct DialectTests {
         #"{"delta":{"content":"a"},"finish_reason":1}"#, #"{"delta":{"content":"a"},"index":"0"}"#, "1", "null",
     ]
 
-    @Test("a chat event that is not what the contract says is a failure, and nothing of it is guessed", arguments: malformedChoices)
+    @Test(
+        "a chat event that is not what the contract says is a failure, and nothing of it is guessed", arguments: malformedChoices)
     func malformedChat(choice: String) {
         let good = #"data: {"choices":[{"index":0,"delta":{"content":"a"}}]}"# + "\n\n"
         let run = MachineRun(good + "data: {\"choices\":[\(choice)]}\n\n" + good, kind: .chat)

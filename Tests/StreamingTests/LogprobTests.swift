@@ -11,7 +11,8 @@ struct LogprobTests {
 
     /// Events of the completions dialect as OpenAI writes them.
     private static func event(_ text: String, logprobs: String, finish: String = "null") -> String {
-        #"data: {"id":"cmpl-X","choices":[{"text":"\#(text)","index":0,"logprobs":\#(logprobs),"finish_reason":\#(finish)}]}"# + "\n\n"
+        #"data: {"id":"cmpl-X","choices":[{"text":"\#(text)","index":0,"logprobs":\#(logprobs),"finish_reason":\#(finish)}]}"#
+            + "\n\n"
     }
 
     private static func chat(_ delta: String, logprobs: String, finish: String = "null") -> String {
@@ -114,7 +115,8 @@ struct LogprobTests {
     @Test("of a token without a text yet have a frame of their own")
     func noText() {
         let run = MachineRun(
-            Self.event("", logprobs: #"{"tokens":["bytes:\\xe2"],"token_logprobs":[-1.0],"top_logprobs":null,"text_offset":[4]}"#),
+            Self.event(
+                "", logprobs: #"{"tokens":["bytes:\\xe2"],"token_logprobs":[-1.0],"top_logprobs":null,"text_offset":[4]}"#),
             wantsLogprobs: true, ends: false)
         #expect(
             run.text == #"data: {"text":"","logprobs":{"tokens":["bytes:\\xe2"],"token_logprobs":[-1.0],"#
@@ -126,7 +128,8 @@ struct LogprobTests {
         #"{"tokens":"a","token_logprobs":[1]}"#, #"{"tokens":[1],"token_logprobs":[1]}"#,
         #"{"tokens":["a"],"token_logprobs":["1"]}"#, #"{"tokens":["a"],"token_logprobs":[1],"top_logprobs":[1]}"#,
         #"{"tokens":["a"],"token_logprobs":[1],"top_logprobs":[{"a":"b"}]}"#,
-        #"{"tokens":["a"],"token_logprobs":[1],"text_offset":["0"]}"#, #"{"tokens":["a"],"token_logprobs":[1],"text_offset":[0,1]}"#,
+        #"{"tokens":["a"],"token_logprobs":[1],"text_offset":["0"]}"#,
+        #"{"tokens":["a"],"token_logprobs":[1],"text_offset":[0,1]}"#,
         #"{"tokens":["\ud800"],"token_logprobs":[1]}"#, #"{"content":{}}"#, #"{"content":[{"token":"a"}]}"#,
         #"{"content":[{"token":"a","logprob":1,"top_logprobs":[{"token":1,"logprob":1}]}]}"#,
         #"{"content":[{"token":"a","logprob":1,"top_logprobs":7}]}"#,
@@ -185,7 +188,9 @@ struct LogprobTests {
     func bounded() {
         let event = Self.event("a", logprobs: Self.entries(1, size: 500_000))
         #expect(MachineRun(String(repeating: event, count: 8), form: .text, wantsLogprobs: true, ends: false).step == .goesOn)
-        #expect(MachineRun(String(repeating: event, count: 9), form: .text, wantsLogprobs: true, ends: false).step == .failed(.tooLarge))
+        #expect(
+            MachineRun(String(repeating: event, count: 9), form: .text, wantsLogprobs: true, ends: false).step
+                == .failed(.tooLarge))
     }
 
     @Test("damaged by anybody never give a malformed frame")

@@ -6,7 +6,8 @@ import Testing
 @Suite("An error that an upstream tells of")
 struct UpstreamErrorReportTests {
     private static func refusal(_ status: Int, _ body: String) -> ServiceError {
-        UpstreamFault.refused(status: status, UpstreamErrorReport(body: Array(body.utf8).span), retryAfter: .seconds(3)).serviceError
+        UpstreamFault.refused(status: status, UpstreamErrorReport(body: Array(body.utf8).span), retryAfter: .seconds(3))
+            .serviceError
     }
 
     private static func inStream(_ body: String) -> ServiceError {
@@ -44,11 +45,13 @@ struct UpstreamErrorReportTests {
     static let fieldErrors: [(body: String, param: String, code: ErrorCode)] = [
         (
             #"{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model.","type":"#
-                + #""invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#, "max_tokens", .unsupportedParameter
+                + #""invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#, "max_tokens",
+            .unsupportedParameter
         ),
         (
             #"{"error":{"message":"Unsupported value: 'temperature' does not support 0.5 with this model.","type":"#
-                + #""invalid_request_error","param":"temperature","code":"unsupported_value"}}"#, "temperature", .unsupportedParameter
+                + #""invalid_request_error","param":"temperature","code":"unsupported_value"}}"#, "temperature",
+            .unsupportedParameter
         ),
         (#"{"error":{"param":"top_logprobs","code":"unsupported_parameter"}}"#, "logprobs", .unsupportedParameter),
         (#"{"error":{"param":"messages","code":"unsupported_value"}}"#, "prompt", .unsupportedParameter),
@@ -57,7 +60,10 @@ struct UpstreamErrorReportTests {
         (#"{"error":{"param":"max_completion_tokens","code":"integer_above_max_value"}}"#, "max_tokens", .invalidRequest),
         (#"{"object":"error","param":"temperature","type":"BadRequestError","code":400}"#, "temperature", .invalidRequest),
         // Azure's and OpenAI's words for a prompt that must not be answered, and LiteLLM's.
-        (#"{"error":{"message":"m","type":null,"param":"prompt","code":"content_filter","status":400}}"#, "prompt", .invalidRequest),
+        (
+            #"{"error":{"message":"m","type":null,"param":"prompt","code":"content_filter","status":400}}"#, "prompt",
+            .invalidRequest
+        ),
         (#"{"error":{"message":"m","code":"content_policy_violation"}}"#, "prompt", .invalidRequest),
         (#"{"error":{"message":"litellm.ContentPolicyViolationError: AzureException","code":"400"}}"#, "prompt", .invalidRequest),
     ]
@@ -84,7 +90,10 @@ struct UpstreamErrorReportTests {
     @Test(
         "about a used-up quota is a 429 that waiting does not cure",
         arguments: [
-            (429, #"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#),
+            (
+                429,
+                #"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#
+            ),
             (429, #"{"error":{"type":"insufficient_quota","param":null,"code":null}}"#),
             (429, #"{"error":{"code":"billing_not_active"}}"#), (400, #"{"error":{"type":"budget_exceeded","code":"400"}}"#),
             (403, #"{"error":{"code":"billing_hard_limit_reached"}}"#),
@@ -110,15 +119,26 @@ struct UpstreamErrorReportTests {
     @Test(
         "about a model is told as such",
         arguments: [
-            (404, #"{"error":{"message":"The model `x` does not exist","type":"invalid_request_error","code":"model_not_found"}}"#),
-            (404, #"{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}"#),
-            (400, #"{"error":{"message":"Invalid model name passed in model=x","type":"invalid_request_error","param":"model","code":"400"}}"#),
+            (
+                404,
+                #"{"error":{"message":"The model `x` does not exist","type":"invalid_request_error","code":"model_not_found"}}"#
+            ),
+            (
+                404,
+                #"{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}"#
+            ),
+            (
+                400,
+                #"{"error":{"message":"Invalid model name passed in model=x","type":"invalid_request_error","param":"model","code":"400"}}"#
+            ),
         ])
     func model(status: Int, body: String) {
         #expect(Self.refusal(status, body).code == .modelNotFound)
     }
 
-    @Test("inside a stream without a known word is the upstream's failure", arguments: ["{}", #"{"error":{"code":500}}"#, "what", "[]"])
+    @Test(
+        "inside a stream without a known word is the upstream's failure",
+        arguments: ["{}", #"{"error":{"code":500}}"#, "what", "[]"])
     func unknown(body: String) {
         #expect(Self.inStream(body).code == .upstreamError)
     }

@@ -105,7 +105,8 @@ import Testing
     func refused(knob: (name: String, usual: String?, unusual: String)) throws {
         func request(_ value: String) throws -> UpstreamRequest {
             let asked = try CompletionRequest.parse(
-                body: Array(#"{"prompt":"a","\#(knob.name)":\#(value)}"#.utf8).span, models: ModelPolicy(defaultModel: "m", allowed: nil))
+                body: Array(#"{"prompt":"a","\#(knob.name)":\#(value)}"#.utf8).span,
+                models: ModelPolicy(defaultModel: "m", allowed: nil))
             return UpstreamRequest(
                 model: "m", prompt: "a", parameters: asked.parameters, maxTokens: 5, user: "u", promptEstimate: 1)
         }

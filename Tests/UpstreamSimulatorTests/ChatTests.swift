@@ -39,9 +39,11 @@ struct ChatTests {
     @Test("is streamed as chats are: who speaks, each token, why it ends, usage, [DONE]")
     func streamed() throws {
         let text = try stream(Self.message("[[tokens=2 prompt_tokens=9]]") + #","stream_options":{"include_usage":true}"#)
-        let start = #"data: {"id":"chatcmpl-X","object":"chat.completion.chunk","created":1759118174,"model":"gpt-4o-mini-2024-07-18","#
+        let start =
+            #"data: {"id":"chatcmpl-X","object":"chat.completion.chunk","created":1759118174,"model":"gpt-4o-mini-2024-07-18","#
         func event(_ delta: String, _ reason: String) -> String {
-            #"\#(start)"choices":[{"index":0,"delta":\#(delta),"logprobs":null,"finish_reason":\#(reason)}],"usage":null}"# + "\n\n"
+            #"\#(start)"choices":[{"index":0,"delta":\#(delta),"logprobs":null,"finish_reason":\#(reason)}],"usage":null}"#
+                + "\n\n"
         }
         #expect(
             text == event(#"{"role":"assistant","content":"","refusal":null}"#, "null") + event(#"{"content":"k0 "}"#, "null")
@@ -57,7 +59,8 @@ struct ChatTests {
         let deltas = text.split(separator: "\"delta\":").dropFirst().map { $0.prefix { $0 != "}" } }
         #expect(
             deltas == [
-                #"{"role":"assistant","content":"","refusal":null"#, #"{"reasoning_content":"r0 ""#, #"{"reasoning_content":"r1 ""#,
+                #"{"role":"assistant","content":"","refusal":null"#, #"{"reasoning_content":"r0 ""#,
+                #"{"reasoning_content":"r1 ""#,
                 #"{"refusal":"k0 ""#, "{",
             ])
         let counts = text.split(separator: "\"completion_tokens\":").dropFirst().map { $0.prefix(1) }
@@ -84,7 +87,8 @@ struct ChatTests {
     @Test("tells the same story for the same words as a completion does")
     func story() throws {
         let chat = try call(Self.message("hello"))
-        let completion = try CompletionCall(parsing: Array(#"{"model":"m","prompt":"hello","max_tokens":4096}"#.utf8), models: .usual)
+        let completion = try CompletionCall(
+            parsing: Array(#"{"model":"m","prompt":"hello","max_tokens":4096}"#.utf8), models: .usual)
         let texts = try [chat, completion].map { call in
             let text = TokenText(call: call, directives: try Directives(prompt: "hello"), choice: 0)
             return (0..<text.count).compactMap { text.preparedToken($0) }.joined()
@@ -94,7 +98,8 @@ struct ChatTests {
 
     @Test("counts the tokens of every message, and answers the last")
     func messages() throws {
-        let call = try call(#""messages":[{"role":"system","content":"12345678"},{"role":"user","content":"[[tokens=3]]"}],"max_tokens":5"#)
+        let call = try call(
+            #""messages":[{"role":"system","content":"12345678"},{"role":"user","content":"[[tokens=3]]"}],"max_tokens":5"#)
         #expect(call.prompts == ["[[tokens=3]]"])
         #expect(call.promptTokens == 5)
         #expect(call.maxTokens == 5)
@@ -104,7 +109,8 @@ struct ChatTests {
         "refuses what is no chat",
         arguments: [
             (#""prompt":"a""#, nil), (#""messages":"a""#, "messages"), (#""messages":[]"#, "messages"),
-            (#""messages":[{"role":"user"}]"#, "messages[0].content"), (#""messages":[{"role":"me","content":"a"}]"#, "messages[0].role"),
+            (#""messages":[{"role":"user"}]"#, "messages[0].content"),
+            (#""messages":[{"role":"me","content":"a"}]"#, "messages[0].role"),
             (message("a") + #","suffix":"b""#, nil), (message("a") + #","echo":true"#, nil),
             (message("a") + #","logprobs":3"#, "logprobs"), (message("a") + #","top_logprobs":3"#, "top_logprobs"),
             (message("a") + #","max_tokens":3,"max_completion_tokens":3"#, "max_tokens"),
@@ -119,7 +125,8 @@ struct ChatTests {
     @Test(
         "with a model that reasons takes no sampling parameter but the usual values",
         arguments: [
-            (#""max_tokens":5"#, "max_tokens", "unsupported_parameter"), (#""temperature":0.5"#, "temperature", "unsupported_value"),
+            (#""max_tokens":5"#, "max_tokens", "unsupported_parameter"),
+            (#""temperature":0.5"#, "temperature", "unsupported_value"),
             (#""top_p":0.5"#, "top_p", "unsupported_value"), (#""presence_penalty":1"#, "presence_penalty", "unsupported_value"),
             (#""logprobs":true"#, "logprobs", "unsupported_parameter"), (#""stop":"a""#, "stop", "unsupported_parameter"),
         ])
