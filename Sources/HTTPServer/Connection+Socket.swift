@@ -40,19 +40,19 @@ extension Connection {
     }
 
     func suspend() async {
-        burst = 0
         await withUnsafeContinuation { waiter = $0 }
-    }
-
-    /// Lets the loop look at its other connections before this one goes on.
-    func giveWay() async {
-        context.io.atEndOfTurn { [self] in wake() }
-        await suspend()
     }
 
     func wake() {
         guard let waiting = waiter else { return }
         waiter = nil
+        if isAwaitingRequest {
+            turn = takeRequests()
+            if case .rests = turn {
+                waiter = waiting
+                return
+            }
+        }
         waiting.resume()
     }
 
@@ -70,6 +70,7 @@ extension Connection {
     }
 
     func timeIsUp() {
+        if wait == .nothing { return }
         hasTimedOut = true
         wake()
     }
