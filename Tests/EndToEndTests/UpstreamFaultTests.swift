@@ -129,13 +129,11 @@ struct UpstreamFaultTests {
             for generation in 1...2 {
                 let upstream = try Stack.Replica(
                     ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
-                // It is probed every 500 ms to 5 s.
-                _ = try stack.wait("generation \(generation) to be found") {
-                    let answer = try stack.completed("tokens=3")
-                    return try answer.status == 200 && StreamTranscript(answer.body).isDone ? true : nil
+                // Each loop probes it for itself, every 500 ms to 5 s.
+                let running = try stack.wait("generation \(generation) to be found", within: .seconds(20)) {
+                    let running = try stack.complete("tokens=1000 interval=20")
+                    return try running.readHead().status == 200 ? running : nil
                 }
-                let running = try stack.complete("tokens=1000 interval=20")
-                _ = try running.readHead()
                 _ = try running.readEvent()
                 try upstream.process.kill()
                 #expect(try running.readEvents().last?.event == "error")
