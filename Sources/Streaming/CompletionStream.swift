@@ -53,7 +53,7 @@ package struct CompletionStream: ~Copyable {
     private var texts = 0
     /// Events without a text in which the model thought aloud: the tokens were generated all the same.
     private var thoughts = 0
-    /// All events that were no comments.
+    /// All events; comments are none.
     package private(set) var events = 0
     /// What came in while there has been no output.
     private var heldBytes = 0
@@ -82,7 +82,8 @@ package struct CompletionStream: ~Copyable {
     /// Whether there has been output.
     package var hasText: Bool { texts > 0 }
 
-    private var hasTokens: Bool { texts + thoughts > 0 }
+    /// Whether the model has begun: with a text, or with a thought, which is not passed on.
+    package var hasTokens: Bool { texts + thoughts > 0 }
 
     /// The log probabilities that were collected beside the text, as one JSON value; nil where there are none.
     package var collectedLogprobs: [UInt8]? {
@@ -193,8 +194,12 @@ package struct CompletionStream: ~Copyable {
             escapedFinishReason = Array(event.data[reason])
             // Some upstreams end a generation that broke in this way, without an error event.
             if escapedFinishReason.elementsEqual("error".utf8) { throw .errorEvent(UpstreamErrorReport()) }
+            scanner.finish()
         }
         let text = UnsafeBufferPointer(rebasing: event.data[found.text ?? 0..<0])
+        if !text.isEmpty, found.finishReason == nil, !escapedFinishReason.isEmpty {
+            throw .malformedEvent("a text follows the finish reason")
+        }
         if let logprobs {
             try append(text, with: logprobs.take(found.logprobs, of: event.data, text: text), to: output)
         } else {
