@@ -93,9 +93,9 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
 
     private static func remedy(status: Int, _ report: UpstreamErrorReport, _ retryAfter: Duration?) -> Remedy {
         switch status {
-        case 400, 404, 413, 422: .none
         // Money does not come back with time.
-        case 429 where report.isOutOfQuota: .elsewhere
+        case 400..<500 where report.isOutOfQuota: .elsewhere
+        case 400, 404, 413, 422: .none
         case 429, 502, 503, 504: .again(after: retryAfter)
         default: .elsewhere
         }
