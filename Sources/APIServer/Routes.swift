@@ -2,7 +2,8 @@ import HTTPServer
 import HTTPTypes
 import PlaygroundCore
 
-/// The whole API at a glance: method, path, handler. What is not marked open needs a session token.
+/// The whole API at a glance: method, path, handler. What is not marked open, or immediate (which
+/// is open and waits for nothing), needs a session token.
 struct Routes {
     let sessions: SessionHandlers
     let presets: PresetHandlers
@@ -30,26 +31,33 @@ struct Routes {
         authenticated(.get, "/api/complete/{id}", control.status, &router)
         authenticated(.post, "/api/complete/{id}/stop", control.stop, &router)
         authenticated(.get, "/api/models", info.models, &router)
-        open(.get, "/api/info", info.info, &router)
+        immediate(.get, "/api/info", info.info, &router)
 
-        open(.get, "/healthz", operation.liveness, &router)
+        immediate(.get, "/healthz", operation.liveness, &router)
         open(.get, "/readyz", operation.ready, &router)
-        open(.get, "/metrics", operation.exposition, &router)
-        open(.get, "/openapi.yaml", operation.contract, &router)
+        immediate(.get, "/metrics", operation.exposition, &router)
+        immediate(.get, "/openapi.yaml", operation.contract, &router)
         return router
+    }
+
+    private func immediate(
+        _ method: HTTPRequest.Method, _ pattern: String,
+        _ handler: @escaping (RequestContext) throws(ServiceError) -> Response, _ router: inout Router<Endpoint>
+    ) {
+        router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .immediate(handler)))
     }
 
     private func open(
         _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping (RequestContext) async throws -> Reply,
         _ router: inout Router<Endpoint>
     ) {
-        router.add(method, pattern, Endpoint(route: pattern, handler: .open(handler)))
+        router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .open(handler)))
     }
 
     private func authenticated(
         _ method: HTTPRequest.Method, _ pattern: String,
         _ handler: @escaping (RequestContext, Principal) async throws -> Reply, _ router: inout Router<Endpoint>
     ) {
-        router.add(method, pattern, Endpoint(route: pattern, handler: .authenticated(handler)))
+        router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .authenticated(handler)))
     }
 }

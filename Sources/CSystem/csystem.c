@@ -1,6 +1,7 @@
 // _GNU_SOURCE stays in this file: in a header it gives Swift two definitions of the C library's types.
 #define _GNU_SOURCE
 #include "csystem.h"
+#include <errno.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -8,8 +9,27 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int csystem_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+
+static long outcome(long result) {
+    if (result >= 0) return result;
+    return errno == EAGAIN || errno == EINTR ? CSYSTEM_BLOCKED : CSYSTEM_FAILED;
+}
+
+long csystem_receive(int descriptor, void *bytes, size_t capacity) {
+    return outcome(syscall(SYS_recvfrom, descriptor, bytes, capacity, 0, NULL, NULL));
+}
+
+long csystem_send(int descriptor, const void *bytes, size_t count) {
+    return outcome(syscall(SYS_sendto, descriptor, bytes, count, MSG_NOSIGNAL, NULL, 0));
+}
+
+long csystem_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds) {
+    return syscall(SYS_epoll_pwait, epoll, events, capacity, milliseconds, NULL, 0);
+}
 
 long csystem_raise_descriptor_limit(void) {
     struct rlimit limit;

@@ -13,6 +13,9 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         var isWakePending = false
     }
 
+    /// Jobs between two looks at the descriptors.
+    private static let jobsPerTurn = 32
+
     /// An eventfd that other threads write to when they leave a job.
     let wakeUp = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
     /// Jobs that other threads have left. A POSIX mutex guards them because Thread Sanitizer understands it, and reports
@@ -20,6 +23,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private let remote = LoopCell(Remote())
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let local = LoopCell<[UnownedJob]>([])
+    /// Those before it have run.
+    @exclusivity(unchecked) private var nextJob = 0
     /// 0 until the loop turns. Other threads look at it whenever they enqueue, and find that it is not theirs.
     private let thread = Atomic<pthread_t>(0)
 
@@ -73,17 +78,25 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         pthread_mutex_unlock(lock)
     }
 
-    /// Runs what is queued, including what these jobs enqueue, up to a bound so that descriptors get their turn.
+    /// Runs what is queued, including what these jobs enqueue, up to a bound so that descriptors get their turn: a job
+    /// prepares or ends a request, which takes longer than an event of a stream or a client that leaves.
     func runJobs() {
         if local.value.isEmpty { return }
         let serial = asUnownedSerialExecutor()
         let task = asUnownedTaskExecutor()
-        var index = 0
-        while index < local.value.count, index < 4096 {
-            let job = local.value[index]
+        var left = Self.jobsPerTurn
+        while left > 0, nextJob < local.value.count {
+            let job = local.value[nextJob]
+            nextJob += 1
+            left -= 1
             job.runSynchronously(isolatedTo: serial, taskExecutor: task)
-            index += 1
         }
-        if index == local.value.count { local.value.removeAll(keepingCapacity: true) } else { local.value.removeFirst(index) }
+        if nextJob == local.value.count {
+            local.value.removeAll(keepingCapacity: true)
+            nextJob = 0
+        } else if nextJob >= 4096 {
+            local.value.removeFirst(nextJob)
+            nextJob = 0
+        }
     }
 }

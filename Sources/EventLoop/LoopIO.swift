@@ -7,16 +7,17 @@ package final class LoopIO {
     /// Scratch for what one wake-up sends; empty between callbacks.
     package let output = UnsafeMutablePointer<OutputBuffer>.allocate(capacity: 1)
     /// Monotonic milliseconds, read once per batch (CLOCK_MONOTONIC_COARSE: up to 4 ms behind).
-    package var now: Int64 { time.value }
+    // Unchecked for overlapping accesses, like all that a loop touches for every event: loads and stores of one word, or
+    // of an array that is taken out before its elements are called.
+    @exclusivity(unchecked) package private(set) var now: Int64
     private let poller: Poller
     private let wheel: TimerWheel
-    private let time: LoopCell<Int64>
-    private let deferred = LoopCell<[() -> Void]>([])
+    @exclusivity(unchecked) private var deferred: [() -> Void] = []
 
     init(wakeUp: Int32) {
         output.initialize(to: OutputBuffer(capacity: 64 * 1024))
         let now = Self.clock()
-        time = LoopCell(now)
+        self.now = now
         poller = Poller(wakeUp: wakeUp)
         wheel = TimerWheel(now: now)
     }
@@ -45,20 +46,23 @@ package final class LoopIO {
     }
 
     /// Puts an armed timer off, at the cost of one store. Must not bring it forward: use ``schedule(_:after:)`` for that.
-    @inline(__always)
-    package func refresh(_ timer: LoopTimer, milliseconds: Int64) { wheel.refresh(timer, after: milliseconds, now: now) }
+    @inlinable
+    package func refresh(_ timer: LoopTimer, milliseconds: Int64) { timer.deadline = now &+ milliseconds }
 
     /// Disarms; nothing happens where the timer is not armed.
     package func cancel(_ timer: LoopTimer) { wheel.cancel(timer) }
 
+    /// Disarms a timer that is likely to be armed again soon, at the cost of one store. Its owner cancels it in the end.
+    package func rest(_ timer: LoopTimer) { wheel.rest(timer) }
+
     /// Runs `work` once, after the events and jobs in hand: for what is worth doing once for all of them, like a flush.
-    package func atEndOfTurn(_ work: @escaping () -> Void) { deferred.value.append(work) }
+    package func atEndOfTurn(_ work: @escaping () -> Void) { deferred.append(work) }
 
     /// Waits for events and delivers them, then fires the timers that are due.
     /// - Returns: whether other threads have left work.
     func poll(block: Bool) -> Bool {
         let count = poller.wait(timeout: block ? sleepTime : 0)
-        time.value = Self.clock()
+        now = Self.clock()
         let woken = poller.deliver(count)
         wheel.advance(to: now)
         poller.bury()
@@ -66,13 +70,13 @@ package final class LoopIO {
     }
 
     func runDeferred() {
-        if deferred.value.isEmpty { return }
-        let work = deferred.value
-        deferred.value = []
+        if deferred.isEmpty { return }
+        let work = deferred
+        deferred = []
         for item in work { item() }
     }
 
-    var hasDeferred: Bool { !deferred.value.isEmpty }
+    var hasDeferred: Bool { !deferred.isEmpty }
 
     private var sleepTime: Int32 {
         if wheel.nextDue == Int64.max { return -1 }

@@ -3,43 +3,54 @@ import Glibc
 /// A growable byte buffer owned by one loop and reused for every connection, with headroom in front so that a chunk's
 /// size line can be put before bytes that are already there.
 package struct OutputBuffer: ~Copyable {
-    private static let headroom = 32
-    private var base: UnsafeMutablePointer<UInt8>
-    private var capacity: Int
-    private let usualCapacity: Int
-    private var start = headroom
-    private var end = headroom
+    @usableFromInline static let headroom = 32
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline var capacity: Int
+    @usableFromInline let usualCapacity: Int
+    @usableFromInline var start: Int
+    @usableFromInline var end: Int
 
     /// Room for `capacity` bytes; it grows when more are appended.
     package init(capacity: Int) {
         usualCapacity = capacity + Self.headroom
         self.capacity = usualCapacity
         base = .allocate(capacity: capacity + Self.headroom)
-    }
-
-    deinit { base.deallocate() }
-
-    package var count: Int { end - start }
-    package var isEmpty: Bool { end == start }
-    /// Bytes allocated.
-    var room: Int { capacity }
-
-    /// The bytes; good until the buffer is changed.
-    package var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: base + start, count: end - start) }
-
-    /// Empties it. Room for one unusually large answer is given back, or the loop would keep it for ever.
-    package mutating func removeAll() {
-        if capacity > 4 * usualCapacity {
-            base.deallocate()
-            base = .allocate(capacity: usualCapacity)
-            capacity = usualCapacity
-        }
         start = Self.headroom
         end = Self.headroom
     }
 
+    deinit { base.deallocate() }
+
+    @inlinable package var count: Int { end - start }
+    @inlinable package var isEmpty: Bool { end == start }
+    /// Bytes allocated.
+    var room: Int { capacity }
+
+    /// The bytes; good until the buffer is changed.
+    @inlinable package var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: base + start, count: end - start) }
+
+    /// Empties it. Room for one unusually large answer is given back, or the loop would keep it for ever.
+    @inlinable
+    package mutating func removeAll() {
+        if capacity > 4 * usualCapacity { shrink() }
+        start = Self.headroom
+        end = Self.headroom
+    }
+
+    @usableFromInline
+    mutating func shrink() {
+        base.deallocate()
+        base = .allocate(capacity: usualCapacity)
+        capacity = usualCapacity
+    }
+
+    @inlinable
     package mutating func reserve(_ extra: Int) {
-        if end + extra <= capacity { return }
+        if end + extra > capacity { grow(extra) }
+    }
+
+    @usableFromInline
+    mutating func grow(_ extra: Int) {
         let bigger = max(capacity * 2, end + extra)
         let new = UnsafeMutablePointer<UInt8>.allocate(capacity: bigger)
         memcpy(new, base, end)
@@ -48,15 +59,17 @@ package struct OutputBuffer: ~Copyable {
         capacity = bigger
     }
 
+    @inlinable
     package mutating func append(_ text: StaticString) {
         append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Appends a copy; `source` is free afterwards.
+    @inlinable
     package mutating func append(_ source: UnsafeBufferPointer<UInt8>) {
         guard let from = source.baseAddress else { return }
         reserve(source.count)
-        memcpy(base + end, from, source.count)
+        (base + end).update(from: from, count: source.count)
         end += source.count
     }
 
@@ -73,6 +86,7 @@ package struct OutputBuffer: ~Copyable {
 
     package mutating func append(_ source: [UInt8]) { source.withUnsafeBufferPointer { append($0) } }
 
+    @inlinable
     package mutating func append(_ byte: UInt8) {
         reserve(1)
         base[end] = byte
@@ -95,7 +109,7 @@ package struct OutputBuffer: ~Copyable {
     /// - Parameters:
     ///   - limit: the most that `write` writes; 32 in all between two calls of ``removeAll()``.
     ///   - write: is given the place where the bytes have to end, and returns how many it wrote before it.
-    @inline(__always)
+    @inlinable
     package mutating func prepend(upTo limit: Int, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
         precondition(start >= limit, "the headroom is used up")
         start -= write(base + start)

@@ -2,12 +2,22 @@ import CSystem
 import Glibc
 
 /// Readiness of descriptors: one epoll instance. The only file that knows epoll(7); kqueue would stand beside it.
+///
+/// The kernel is given no address but a number, unique among all registrations: the place of the channel in a table, and a
+/// generation. epoll watches open files and not descriptors, so one that somebody else closed while a copy of it was open,
+/// for instance in a process that is just being started, can still be told of after its channel is gone. Its number
+/// then names nobody.
 final class Poller {
     private let epoll: Int32
     private let wakeUp: Int32
     private let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 512)
-    /// Channels deregistered during a batch: later events of that batch may still name them.
-    private let graveyard = LoopCell<[Unmanaged<Channel>]>([])
+    // Unchecked for overlapping accesses: none is held while a channel is called.
+    /// The registered channels, each held once, at the place that the lower half of its registration says.
+    @exclusivity(unchecked) private var channels: [Unmanaged<Channel>?] = []
+    @exclusivity(unchecked) private var freePlaces: [Int] = []
+    private var generation: UInt64 = 0
+    /// Channels deregistered during a batch: the one that is being called may be among them.
+    @exclusivity(unchecked) private var graveyard: [Unmanaged<Channel>] = []
 
     /// - Parameter wakeUp: an eventfd; readable means that other threads have left work.
     init(wakeUp: Int32) {
@@ -16,7 +26,7 @@ final class Poller {
         precondition(epoll >= 0, "epoll_create1 failed: errno \(errno)")
         var event = epoll_event()
         event.events = Readiness.readable.rawValue
-        event.data.ptr = nil
+        event.data.u64 = Channel.unregistered
         epoll_ctl(epoll, EPOLL_CTL_ADD, wakeUp, &event)
     }
 
@@ -27,39 +37,47 @@ final class Poller {
 
     func register(_ channel: Channel, _ interest: Readiness) {
         precondition(!channel.isRegistered, "a channel is registered once")
-        var event = epoll_event()
-        event.events = interest.rawValue
-        event.data.ptr = Unmanaged.passRetained(channel).toOpaque()
-        channel.isRegistered = true
-        let result = epoll_ctl(epoll, EPOLL_CTL_ADD, channel.descriptor, &event)
+        let place = freePlaces.popLast() ?? channels.count
+        if place == channels.count { channels.append(nil) }
+        channels[place] = Unmanaged.passRetained(channel)
+        // From 1 on, so that no registration is that of the wake-up descriptor. It comes round after four billion.
+        generation = generation % UInt64(UInt32.max) + 1
+        channel.registration = generation << 32 | UInt64(place)
+        let result = control(EPOLL_CTL_ADD, channel, interest)
         precondition(result == 0, "epoll_ctl failed: errno \(errno)")
     }
 
     func modify(_ channel: Channel, _ interest: Readiness) {
-        guard channel.isRegistered else { return }
+        if channel.isRegistered { _ = control(EPOLL_CTL_MOD, channel, interest) }
+    }
+
+    private func control(_ operation: Int32, _ channel: Channel, _ interest: Readiness) -> Int32 {
         var event = epoll_event()
         event.events = interest.rawValue
-        event.data.ptr = Unmanaged.passUnretained(channel).toOpaque()
-        epoll_ctl(epoll, EPOLL_CTL_MOD, channel.descriptor, &event)
+        event.data.u64 = channel.registration
+        return epoll_ctl(epoll, operation, channel.descriptor, &event)
     }
 
     func deregister(_ channel: Channel, close closing: Bool) {
         guard channel.isRegistered else { return }
-        channel.isRegistered = false
         // Deleted by name even before a close: a duplicate of the descriptor elsewhere would keep it watched.
         epoll_ctl(epoll, EPOLL_CTL_DEL, channel.descriptor, nil)
         if closing {
             close(channel.descriptor)
             channel.descriptor = -1
         }
-        graveyard.value.append(Unmanaged.passUnretained(channel))
+        let place = Self.place(channel.registration)
+        channel.registration = Channel.unregistered
+        if let held = channels[place] { graveyard.append(held) }
+        channels[place] = nil
+        freePlaces.append(place)
     }
 
     /// Waits for one batch.
     /// - Parameter timeout: milliseconds; -1 waits for ever.
     /// - Returns: how many events wait for ``deliver(_:)``.
     func wait(timeout: Int32) -> Int {
-        max(0, Int(epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)))
+        max(0, Int(csystem_wait(epoll, events.baseAddress, Int32(events.count), timeout)))
     }
 
     /// Hands the events of the last wait to their channels.
@@ -67,13 +85,13 @@ final class Poller {
     func deliver(_ count: Int) -> Bool {
         var woken = false
         for index in 0..<count {
-            let event = events[index]
-            guard let pointer = event.data.ptr else {
+            let (registration, readiness) = (events[index].data.u64, Readiness(rawValue: events[index].events))
+            if registration == Channel.unregistered {
                 woken = true
                 continue
             }
-            Unmanaged<Channel>.fromOpaque(pointer)._withUnsafeGuaranteedRef {
-                if $0.isRegistered { $0.ready(Readiness(rawValue: event.events)) }
+            channels[Self.place(registration)]?._withUnsafeGuaranteedRef {
+                if $0.registration == registration { $0.ready(readiness) }
             }
         }
         return woken
@@ -81,6 +99,8 @@ final class Poller {
 
     /// Lets go of what was deregistered; called when no event of the batch is left.
     func bury() {
-        while let dead = graveyard.value.popLast() { dead.release() }
+        while let dead = graveyard.popLast() { dead.release() }
     }
+
+    private static func place(_ registration: UInt64) -> Int { Int(registration & 0xffff_ffff) }
 }

@@ -81,19 +81,18 @@ package enum Socket {
         }
     }
 
-    @inline(__always)
+    @inlinable
     package static func receive(_ descriptor: Int32, into buffer: UnsafeMutableBufferPointer<UInt8>) -> Transfer {
-        let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        let count = csystem_receive(descriptor, buffer.baseAddress, buffer.count)
         if count > 0 { return .moved(count) }
-        if count == 0 { return .ended }
-        return errno == EAGAIN || errno == EINTR ? .blocked : .failed
+        return count == 0 ? .ended : count == CSYSTEM_BLOCKED ? .blocked : .failed
     }
 
-    @inline(__always)
+    @inlinable
     package static func send(_ descriptor: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Transfer {
-        let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+        let count = csystem_send(descriptor, bytes.baseAddress, bytes.count)
         if count > 0 { return .moved(count) }
-        return count == 0 || errno == EAGAIN || errno == EINTR ? .blocked : .failed
+        return count == 0 || count == CSYSTEM_BLOCKED ? .blocked : .failed
     }
 
     /// Bounds what the kernel takes for a peer beyond what is in flight; set on a listener, accepted sockets inherit it.

@@ -53,11 +53,13 @@ final class Connector {
 
     /// Every attempt holds its connector, so none is under way here.
     deinit {
+        // Before the sockets are closed: a descriptor that is no longer open cannot be taken out of the poller, and one
+        // that a starting process has a copy of would be reported on for ever.
+        for watch in watches.values { io.deregister(watch, close: false) }
+        if let timer { io.cancel(timer) }
         // Cleaning up may call back, which must not arm what nobody would disarm.
         clibcurl_multi_set_callbacks(multi, nil, nil, nil)
         curl_multi_cleanup(multi)
-        if let timer { io.cancel(timer) }
-        for watch in watches.values { io.deregister(watch, close: false) }
     }
 
     /// Connections being made, TLS handshakes included.

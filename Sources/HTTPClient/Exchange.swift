@@ -6,18 +6,15 @@ import EventLoop
 package final class Exchange {
     private enum Awaiting { case connection, firstByte, nextByte }
 
-    /// What a wake-up touches.
-    private struct State: ~Copyable {
-        var decoder = ResponseDecoder()
-        var receiver: (any ResponseReceiver)?
-        /// Until the answer begins.
-        var timer: LoopTimer?
-        var awaiting = Awaiting.connection
-        var isSending = false
-        var isHeadDelivered = false
-        var isDeliveryOpen = false
-        var isPaused = false
-        var isEnded = false
+    /// Of the time-outs, what is needed again and again.
+    private struct Milliseconds {
+        let connect: Int64
+        let firstByte: Int64
+
+        init(_ timeouts: ExchangeTimeouts) {
+            connect = timeouts.connect.wholeMilliseconds
+            firstByte = timeouts.firstByte.wholeMilliseconds
+        }
     }
 
     /// Reads per wake-up, 64 KiB each: then other connections of the loop get their turn.
@@ -25,42 +22,45 @@ package final class Exchange {
 
     private let client: HTTPClient
     private let io: LoopIO
-    private let timeouts: ExchangeTimeouts
-    /// Behind a pointer: no exclusivity check on any access, neither for its cost (600 instructions an event) nor for a
-    /// callback that comes back to this exchange.
-    private let state: UnsafeMutablePointer<State>
-    private var attempt: ConnectAttempt?
-    private var link: Link?
+    private let timeouts: Milliseconds
+    // Unchecked for overlapping accesses, which costs 60 instructions each time: a callback that comes back to this exchange
+    // touches each of these for a moment, and never the decoder that is calling it.
+    @exclusivity(unchecked) private var decoder = ResponseDecoder()
+    @exclusivity(unchecked) private var receiver: (any ResponseReceiver)?
+    @exclusivity(unchecked) private var awaiting = Awaiting.connection
+    @exclusivity(unchecked) private var isSending = false
+    @exclusivity(unchecked) private var isHeadDelivered = false
+    @exclusivity(unchecked) private var isDeliveryOpen = false
+    @exclusivity(unchecked) private var isPaused = false
+    @exclusivity(unchecked) private var isEnded = false
+    @exclusivity(unchecked) private var isReadDue = false
+    @exclusivity(unchecked) private var isRequestCut = false
+    @exclusivity(unchecked) private var link: Link?
+    @exclusivity(unchecked) private var attempt: ConnectAttempt?
     /// Kept until it need not be sent again.
-    private var request: [UInt8]
-    private var sent = 0
-    private var isRequestCut = false
-    private var isReadDue = false
+    @exclusivity(unchecked) private var request: [UInt8]
+    @exclusivity(unchecked) private var sent = 0
+    /// Until the answer begins.
+    private var timer: LoopTimer?
 
     init(client: HTTPClient, request: [UInt8], timeouts: ExchangeTimeouts, receiver: any ResponseReceiver) {
         self.client = client
         io = client.io
         self.request = request
-        self.timeouts = timeouts
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(receiver: receiver))
-        state.pointee.timer = LoopTimer { [unowned self] in timedOut() }
-    }
-
-    deinit {
-        state.deinitialize(count: 1)
-        state.deallocate()
+        self.timeouts = Milliseconds(timeouts)
+        self.receiver = receiver
+        timer = LoopTimer { [unowned self] in timedOut() }
     }
 
     /// Reads nothing more until ``resume()``; TCP then holds the sender back. The time-out for the first byte rests meanwhile.
-    package func pause() { state.pointee.isPaused = true }
+    package func pause() { isPaused = true }
 
     /// Reads on, after the events in hand.
     package func resume() {
-        guard state.pointee.isPaused, !state.pointee.isEnded else { return }
-        state.pointee.isPaused = false
+        guard isPaused, !isEnded else { return }
+        isPaused = false
         guard link != nil else { return }
-        if state.pointee.awaiting == .firstByte { schedule(after: timeouts.firstByte) }
+        if awaiting == .firstByte { schedule(after: timeouts.firstByte) }
         readSoon()
     }
 
@@ -80,9 +80,9 @@ package final class Exchange {
     }
 
     private func connect() {
-        state.pointee.awaiting = .connection
+        awaiting = .connection
         schedule(after: timeouts.connect)
-        attempt = client.connector.connect(deadline: io.now + timeouts.connect.wholeMilliseconds) { [self] result in
+        attempt = client.connector.connect(deadline: io.now + timeouts.connect) { [self] result in
             attempt = nil
             switch result {
             case .success(let link): begin(link)
@@ -94,9 +94,9 @@ package final class Exchange {
     private func begin(_ link: Link) {
         self.link = link
         link.owner = .exchange(self)
-        state.pointee.awaiting = .firstByte
+        awaiting = .firstByte
         sent = 0
-        state.pointee.isSending = true
+        isSending = true
         schedule(after: timeouts.firstByte)
         sendRequest(link)
     }
@@ -107,31 +107,32 @@ package final class Exchange {
             switch result {
             case .moved(let count):
                 sent += count
-                if let timer = state.pointee.timer { io.refresh(timer, milliseconds: timeouts.firstByte.wholeMilliseconds) }
+                if let timer { io.refresh(timer, milliseconds: timeouts.firstByte) }
             case .blocked:
                 return
             case .ended, .failed:
-                state.pointee.isSending = false
+                isSending = false
                 isRequestCut = true
                 // A server that refuses a request may close before it has read all of it: its answer still counts.
-                if link.wasUsed, state.pointee.awaiting == .firstByte { lost(link, .reset) } else { read(link) }
+                if link.wasUsed, awaiting == .firstByte { lost(link, .reset) } else { read(link) }
                 return
             }
         }
-        state.pointee.isSending = false
+        isSending = false
         if !link.wasUsed { request = [] }
     }
 
     // MARK: Receiving
 
     func linkReady(_ link: Link, _ readiness: Readiness) {
-        if state.pointee.isSending { sendRequest(link) }
-        if state.pointee.isPaused || state.pointee.isEnded || self.link !== link { return }
+        if isSending { sendRequest(link) }
+        if isPaused || isEnded || self.link !== link { return }
         // TLS may want to write in order to read, so any readiness can be the one it waits for.
         if link.isTLS || !readiness.isDisjoint(with: [.readable, .gone]) { read(link) }
     }
 
     private func read(_ link: Link) {
+        guard let receiver else { return }
         let buffer = io.readBuffer
         var reads = 0
         while true {
@@ -139,28 +140,29 @@ package final class Exchange {
             case .moved(let count):
                 bytesCame()
                 let bytes = UnsafeBufferPointer(start: buffer.baseAddress, count: count)
-                let outcome = state.pointee.decoder.decode(bytes, head: { deliver($0) }, body: { deliver($0) })
+                let outcome = decoder.decode(
+                    bytes, head: { deliver($0, to: receiver) }, body: { deliver($0, to: receiver) })
                 switch outcome {
                 case .needMore: break
                 case .complete(let excess):
-                    if !state.pointee.isEnded { complete(link, isClean: !excess && isClean(link, after: count)) }
+                    if !isEnded { complete(link, isClean: !excess && isClean(link, after: count)) }
                     return
                 case .stopped: return
                 case .failed(let reason):
                     fail(reason)
                     return
                 }
-                if state.pointee.isEnded { return }
+                if isEnded { return }
                 reads += 1
-                if state.pointee.isPaused || link.isDrained(after: count, of: buffer.count) { return readEnded() }
+                if isPaused || link.isDrained(after: count, of: buffer.count) { return readEnded(receiver) }
                 if reads == Self.readLimit {
                     readSoon()
-                    return readEnded()
+                    return readEnded(receiver)
                 }
             case .blocked:
-                return readEnded()
+                return readEnded(receiver)
             case .ended:
-                if state.pointee.decoder.endsWithConnection { complete(link, isClean: false) } else { lost(link, .truncated) }
+                if decoder.endsWithConnection { complete(link, isClean: false) } else { lost(link, .truncated) }
                 return
             case .failed:
                 lost(link, .reset)
@@ -171,33 +173,34 @@ package final class Exchange {
 
     @inline(__always)
     private func bytesCame() {
-        if state.pointee.awaiting == .nextByte { return }
-        state.pointee.awaiting = .nextByte
-        if let timer = state.pointee.timer { io.cancel(timer) }
+        if awaiting == .nextByte { return }
+        awaiting = .nextByte
+        if let timer { io.cancel(timer) }
         // A stream lasts, and has no more use for it.
-        state.pointee.timer = nil
+        timer = nil
         // No second attempt from here on.
-        if !state.pointee.isSending { request = [] }
+        if !isSending { request = [] }
     }
 
-    private func deliver(_ head: ClientResponse) -> Bool {
-        state.pointee.isHeadDelivered = true
-        state.pointee.isDeliveryOpen = true
-        state.pointee.receiver?.headReceived(head)
-        return !state.pointee.isEnded
+    private func deliver(_ head: ClientResponse, to receiver: any ResponseReceiver) -> Bool {
+        isHeadDelivered = true
+        isDeliveryOpen = true
+        receiver.headReceived(head)
+        return !isEnded
     }
 
     @inline(__always)
-    private func deliver(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        state.pointee.isDeliveryOpen = true
-        state.pointee.receiver?.bodyReceived(bytes)
-        return !state.pointee.isEnded
+    private func deliver(_ bytes: UnsafeBufferPointer<UInt8>, to receiver: any ResponseReceiver) -> Bool {
+        isDeliveryOpen = true
+        receiver.bodyReceived(bytes)
+        return !isEnded
     }
 
-    private func readEnded() {
-        if !state.pointee.isDeliveryOpen { return }
-        state.pointee.isDeliveryOpen = false
-        state.pointee.receiver?.readEnded()
+    @inline(__always)
+    private func readEnded(_ receiver: any ResponseReceiver) {
+        if !isDeliveryOpen { return }
+        isDeliveryOpen = false
+        receiver.readEnded()
     }
 
     /// After the events in hand: inside a callback the loop's read buffer may be in use.
@@ -206,7 +209,7 @@ package final class Exchange {
         isReadDue = true
         io.atEndOfTurn { [self] in
             isReadDue = false
-            if let link, !state.pointee.isPaused { read(link) }
+            if let link, !isPaused { read(link) }
         }
     }
 
@@ -218,8 +221,8 @@ package final class Exchange {
     }
 
     private func complete(_ link: Link, isClean: Bool) {
-        let receiver = state.pointee.receiver
-        if isClean, state.pointee.decoder.keepAlive, !state.pointee.isSending, !isRequestCut {
+        let receiver = receiver
+        if isClean, decoder.keepAlive, !isSending, !isRequestCut {
             self.link = nil
             client.pool.keep(link)
         }
@@ -230,40 +233,41 @@ package final class Exchange {
     /// The connection is gone. A server may close an idle connection at the very moment it is used again: then nothing of
     /// an answer has come, and the request is sent once more, on a connection that was never idle.
     private func lost(_ link: Link, _ reason: ClientError.Reason) {
-        guard link.wasUsed, state.pointee.awaiting == .firstByte else { return fail(reason) }
+        guard link.wasUsed, awaiting == .firstByte else { return fail(reason) }
         link.close()
         self.link = nil
-        state.pointee.isSending = false
+        isSending = false
         isRequestCut = false
         connect()
     }
 
-    private func schedule(after timeout: Duration) {
-        if let timer = state.pointee.timer { io.schedule(timer, after: timeout) }
+    private func schedule(after milliseconds: Int64) {
+        if let timer { io.schedule(timer, after: .milliseconds(milliseconds)) }
     }
 
     private func timedOut() {
-        switch state.pointee.awaiting {
+        switch awaiting {
         case .connection: fail(.connectTimedOut)
         // Paused: rearmed by `resume`.
-        case .firstByte: if !state.pointee.isPaused { fail(.firstByteTimedOut) }
+        case .firstByte: if !isPaused { fail(.firstByteTimedOut) }
         case .nextByte: break
         }
     }
 
     private func fail(_ reason: ClientError.Reason) {
-        if state.pointee.isEnded { return }
-        let receiver = state.pointee.receiver
+        if isEnded { return }
+        let receiver = receiver
         end()
-        receiver?.failed(ClientError(reason, isAfterHead: state.pointee.isHeadDelivered))
+        receiver?.failed(ClientError(reason, isAfterHead: isHeadDelivered))
     }
 
     /// The one way out: afterwards nothing is armed, open or held.
     private func end() {
-        if state.pointee.isEnded { return }
-        state.pointee.isEnded = true
-        if let timer = state.pointee.timer { io.cancel(timer) }
-        state.pointee.receiver = nil
+        if isEnded { return }
+        isEnded = true
+        if let timer { io.cancel(timer) }
+        timer = nil
+        receiver = nil
         request = []
         if let link {
             self.link = nil

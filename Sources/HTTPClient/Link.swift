@@ -13,25 +13,23 @@ final class Link: Channel {
         case pool(LinkPool)
     }
 
-    var owner = Owner.nobody
+    // Unchecked for overlapping accesses: nothing is called while one of these is held.
+    @exclusivity(unchecked) var owner = Owner.nobody
     /// Whether it has carried an exchange before: then the server may be closing it just as it is used again.
     private(set) var wasUsed = false
     /// The peer has sent its FIN or an error is pending: no further edge will come, so only a failing read tells the end.
-    private(set) var isPeerGone = false
+    @exclusivity(unchecked) private(set) var isPeerGone = false
     /// TLS holds bytes back in ways that the socket's readiness does not show.
     let isTLS: Bool
     /// When it became idle, in the loop's milliseconds.
     var idleSince: Int64 = 0
     private let io: LoopIO
-    /// The descriptor once more: reading the superclass's variable costs an exclusivity check, 100 instructions a read.
-    private let socket: Int32
-    private var isClosed = false
+    @exclusivity(unchecked) private var isClosed = false
     private let session: TLSSession?
 
     /// Takes a connected socket over. It is to be registered, and closed with ``close()``.
     init(plain descriptor: Int32, io: LoopIO) {
         self.io = io
-        socket = descriptor
         isTLS = false
         session = nil
         super.init(descriptor: descriptor)
@@ -39,7 +37,6 @@ final class Link: Channel {
 
     init(_ session: consuming TLSSession, descriptor: Int32, io: LoopIO) {
         self.io = io
-        socket = descriptor
         isTLS = true
         self.session = consume session
         super.init(descriptor: descriptor)
@@ -60,13 +57,13 @@ final class Link: Channel {
     @inline(__always)
     func read(into buffer: UnsafeMutableBufferPointer<UInt8>) -> Socket.Transfer {
         if isClosed { return .failed }
-        if !isTLS { return Socket.receive(socket, into: buffer) }
+        if !isTLS { return Socket.receive(descriptor, into: buffer) }
         return session?.read(into: buffer) ?? .failed
     }
 
     func write(_ bytes: UnsafeBufferPointer<UInt8>) -> Socket.Transfer {
         if isClosed { return .failed }
-        if !isTLS { return Socket.send(socket, bytes) }
+        if !isTLS { return Socket.send(descriptor, bytes) }
         return session?.write(bytes) ?? .failed
     }
 

@@ -34,8 +34,8 @@ package struct ResponseFields: Sendable, Equatable {
     /// Adds all of `others` behind those that are there.
     package mutating func append(_ others: ResponseFields) { bytes.append(contentsOf: others.bytes) }
 
-    /// The value of the first field of that name. Setting it takes the place of all of that name, nil removes them: that costs a
-    /// walk over the lines, so a field that cannot be there yet is better appended.
+    /// The value of the first field of that name. Setting it puts another line in that place, or at the end where there is none;
+    /// nil removes it. Costs a walk over the lines, so a field that cannot be there yet is better appended.
     package subscript(name: HTTPField.Name) -> String? {
         get {
             guard let line = firstLine(of: name) else { return nil }
@@ -43,8 +43,13 @@ package struct ResponseFields: Sendable, Equatable {
             return String(decoding: value, as: UTF8.self)
         }
         set {
-            while let line = firstLine(of: name) { bytes.removeSubrange(line) }
-            if let newValue { append(name, newValue) }
+            guard let line = firstLine(of: name) else {
+                if let newValue { append(name, newValue) }
+                return
+            }
+            var replacement = ResponseFields()
+            if let newValue { replacement.append(name, newValue) }
+            bytes.replaceSubrange(line, with: replacement.bytes)
         }
     }
 

@@ -11,7 +11,7 @@ extension Connection {
             status, request.responseFields, fields, framing: isChunked ? .chunked : .none, keepAlive: keepAlive,
             date: context.date)
         let opened = ResponseStream(
-            head: head, isChunked: isChunked, keepsAlive: keepAlive, sendsBody: request.head.method != .head, connection: self)
+            head: head, of: request, isChunked: isChunked, keepsAlive: keepAlive, connection: self)
         stream = opened
         // Its FIN may have come while the request was prepared: no further edge would tell.
         if peerHasFinished { leave() }

@@ -65,8 +65,11 @@ final class Listener: Channel {
         let share = shares.reduce(own) { $1.openConnections < $0.openConnections ? $1 : $0 }
         share.add()
         share.loop.spawn { [share] loop in
-            await Self.serve(accepted, from: address, isOverflow: isOverflow, share.context.value(on: loop))
-            share.subtract()
+            let context = share.context.value(on: loop)
+            let connection = Connection(
+                descriptor: accepted, peerAddress: address, context: context, share: share, isOverflow: isOverflow)
+            context.remember(connection)
+            await connection.run()
         }
     }
 
@@ -76,12 +79,6 @@ final class Listener: Channel {
             "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
         _ = Socket.send(accepted, UnsafeBufferPointer(start: answer.utf8Start, count: answer.utf8CodeUnitCount))
         Socket.close(accepted)
-    }
-
-    private static func serve(_ descriptor: Int32, from address: String, isOverflow: Bool, _ context: ServerContext) async {
-        let connection = Connection(descriptor: descriptor, peerAddress: address, context: context, isOverflow: isOverflow)
-        context.remember(connection)
-        await connection.run()
     }
 }
 

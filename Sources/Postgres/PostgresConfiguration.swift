@@ -79,7 +79,7 @@ package struct PostgresConfiguration: Sendable {
         for parameter in defaults where value(parameter.keyword) == nil { all.append(parameter) }
         all.removeAll { $0.keyword == "options" }
         // The server takes the last of two equal settings: ours come first, so that the connection string's win.
-        all.append(Parameter(keyword: "options", value: timeouts + (value("options").map { " " + $0 } ?? "")))
+        all.append(Parameter(keyword: "options", value: settings + (value("options").map { " " + $0 } ?? "")))
         return all
     }
 
@@ -123,9 +123,12 @@ package struct PostgresConfiguration: Sendable {
         ]
     }
 
-    private var timeouts: String {
+    /// Every statement here looks rows up by key, so its plan does not depend on its values. Left to itself PostgreSQL plans the
+    /// longest ones anew each time, which takes it twice as long as running them.
+    private var settings: String {
         "-c statement_timeout=\(statementTimeout.wholeMilliseconds)"
             + " -c idle_in_transaction_session_timeout=\(idleInTransactionTimeout.wholeMilliseconds)"
+            + " -c plan_cache_mode=force_generic_plan"
     }
 }
 

@@ -31,7 +31,8 @@ struct SettlementColumns {
             .uuidArray(completions), .intArray(promptTokens), .intArray(completionTokens), .textArray(sources),
             .textArray(outcomes), .textArray(finishReasons), .textArray(models),
         ]
-        let result = try await database.execute(LimitStatements.settle, values, deadline: deadline)
+        // Not in the pipeline of the reservations: each of those would wait for the commit of all that is before it.
+        let result = try await database.execute(LimitStatements.settle, values, lane: .slow, deadline: deadline)
         var acknowledged: Set<CompletionID> = []
         for row in result.rows { acknowledged.insert(CompletionID(try result.uuid(row, 0))) }
         return acknowledged

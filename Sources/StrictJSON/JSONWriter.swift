@@ -29,12 +29,26 @@ package struct JSONWriter: Sendable {
         close(UInt8(ascii: "}"))
     }
 
+    /// The same where nothing can fail: overloads like this one are explained at `member`.
+    package mutating func object(_ members: (inout JSONWriter) -> Void) {
+        open(UInt8(ascii: "{"))
+        members(&self)
+        close(UInt8(ascii: "}"))
+    }
+
     /// Writes an array as the next value; `elements` writes its elements.
     package mutating func array<Failure: Error>(
         _ elements: (inout JSONWriter) throws(Failure) -> Void
     ) throws(Failure) {
         open(UInt8(ascii: "["))
         try elements(&self)
+        close(UInt8(ascii: "]"))
+    }
+
+    /// The same where nothing can fail.
+    package mutating func array(_ elements: (inout JSONWriter) -> Void) {
+        open(UInt8(ascii: "["))
+        elements(&self)
         close(UInt8(ascii: "]"))
     }
 
@@ -45,7 +59,50 @@ package struct JSONWriter: Sendable {
         value.write(to: &self)
     }
 
+    /// The same for the usual kinds of values. The compiler does not specialize a package's generic functions in its other
+    /// modules, and finding out at run time what an optional of something is cost more than the rest of the member.
+    package mutating func member(_ key: String, _ value: String?) {
+        guard let value else { return }
+        self.key(key)
+        string(value)
+    }
+
+    /// The same for an integer.
+    package mutating func member(_ key: String, _ value: Int?) {
+        guard let value else { return }
+        self.key(key)
+        integer(Int64(value))
+    }
+
+    /// The same for an integer of 64 bits.
+    package mutating func member(_ key: String, _ value: Int64?) {
+        guard let value else { return }
+        self.key(key)
+        integer(value)
+    }
+
+    /// The same for a boolean.
+    package mutating func member(_ key: String, _ value: Bool?) {
+        guard let value else { return }
+        self.key(key)
+        separate()
+        append(value ? "true" : "false")
+    }
+
+    /// The same for a number as it was sent.
+    package mutating func member(_ key: String, _ value: JSONNumber?) {
+        guard let value else { return }
+        self.key(key)
+        raw(value.literal)
+    }
+
     /// Writes one member whose value `body` writes; it has to write exactly one.
+    package mutating func member(_ key: String, _ body: (inout JSONWriter) -> Void) {
+        self.key(key)
+        body(&self)
+    }
+
+    /// The same where `body` may fail.
     package mutating func member<Failure: Error>(
         _ key: String, _ body: (inout JSONWriter) throws(Failure) -> Void
     ) throws(Failure) {

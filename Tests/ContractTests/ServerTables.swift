@@ -38,8 +38,12 @@ struct ServerRoute: Sendable, Hashable {
                 guard case .endpoint(let endpoint, _) = router.match(method, path: pattern, segments: { pattern.segments }) else {
                     throw TestFailure("\(method) \(pattern) leads nowhere")
                 }
-                if case .open = endpoint.handler { return ServerRoute(method: method.rawValue, pattern: pattern, isOpen: true) }
-                return ServerRoute(method: method.rawValue, pattern: pattern, isOpen: false)
+                let isOpen =
+                    switch endpoint.handler {
+                    case .immediate, .open: true
+                    case .authenticated: false
+                    }
+                return ServerRoute(method: method.rawValue, pattern: pattern, isOpen: isOpen)
             }
         }
     }

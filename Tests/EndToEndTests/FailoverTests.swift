@@ -43,7 +43,7 @@ struct FailoverTests {
                 #expect(try answer.completionText(isStream: isStream) == "k0 k1 k2 ")
             }
             #expect(try south.records("saved").map { $0["authorization"]?.string } == ["ok", "ok"])
-            try stack.expect("select count(*) from usage where outcome = 'completed'", becomes: "2")
+            try stack.expect("select count(*) from usage where outcome = 'done'", becomes: "2")
             try stack.expectAllSettled()
         }
     }
@@ -66,7 +66,7 @@ struct FailoverTests {
             #expect(try south.records("saved").count == 1)
             let id = try #require(answer.head["x-completion-id"])
             let row = try stack.row("select completion_tokens, outcome from usage where completion_id = '\(id)'")
-            #expect(row == ["3", "completed"], "billed once, for what was delivered")
+            #expect(row == ["3", "done"], "billed once, for what was delivered")
             try stack.expectAllSettled()
         }
     }

@@ -19,7 +19,7 @@ struct TimerWheelTests {
     }
 
     @Test(
-        "fires never early and at most two ticks late", arguments: [0, 1, 7, 8, 9, 100, 4_095, 4_096, 5_000, 70_000] as [Int64])
+        "fires never early and at most two ticks late", arguments: [0, 1, 7, 8, 9, 100, 4_095, 4_096, 5_000, 65_528, 70_000] as [Int64])
     func precision(after: Int64) {
         let bench = Bench()
         bench.wheel.schedule(bench.timer(), after: after, now: bench.now)
@@ -35,7 +35,7 @@ struct TimerWheelTests {
         let timer = bench.timer()
         bench.wheel.schedule(timer, after: 50, now: bench.now)
         bench.run(to: 1_040)
-        bench.wheel.refresh(timer, after: 50, now: bench.now)
+        timer.deadline = bench.now + 50
         bench.run(to: 1_085)
         #expect(bench.fired.isEmpty)
         bench.run(to: 1_200)
@@ -52,6 +52,37 @@ struct TimerWheelTests {
         bench.run(to: 2_000)
         #expect(bench.fired.isEmpty)
         #expect(bench.wheel.nextDue == Int64.max)
+    }
+
+    @Test("a timer at rest does not fire, and can be armed again, earlier or later than before", arguments: [10, 500] as [Int64])
+    func rest(again: Int64) {
+        let bench = Bench()
+        let timer = bench.timer()
+        bench.wheel.schedule(timer, after: 50, now: bench.now)
+        bench.wheel.rest(timer)
+        #expect(!timer.isArmed)
+        bench.wheel.schedule(timer, after: again, now: bench.now)
+        #expect(timer.isArmed)
+        bench.run(to: 1_000 + again - 1)
+        #expect(bench.fired.isEmpty)
+        bench.run(to: 1_000 + again + 2 * TimerWheel.tick)
+        #expect(bench.fired.count == 1)
+        bench.wheel.schedule(timer, after: 50, now: bench.now)
+        bench.wheel.rest(timer)
+        bench.run(to: 3_000)
+        #expect(bench.fired.count == 1)
+        #expect(bench.wheel.nextDue == Int64.max)
+    }
+
+    @Test("a quiet loop sleeps until the next timer, however far off within a turn", arguments: [50, 5_000, 60_000] as [Int64])
+    func sleep(after: Int64) {
+        let bench = Bench()
+        bench.wheel.schedule(bench.timer(), after: after, now: bench.now)
+        #expect(bench.wheel.nextDue >= 1_000 + after)
+        bench.wheel.schedule(bench.timer(), after: 8, now: bench.now)
+        bench.run(to: 1_040)
+        #expect(bench.fired.count == 1)
+        #expect(bench.wheel.nextDue >= 1_000 + after)
     }
 
     @Test("an action may cancel its neighbours and arm itself again")
@@ -71,7 +102,7 @@ struct TimerWheelTests {
         bench.wheel.schedule(timer, after: 50, now: bench.now)
         bench.run(to: 1_500)
         #expect(again == 3)
-        // The expiring list is walked in reverse order of linking, so either all or none of the victims came first.
+        // A slot is walked in reverse order of linking, so either all or none of the victims came first.
         #expect(bench.fired.count == 10 || bench.fired.isEmpty)
     }
 

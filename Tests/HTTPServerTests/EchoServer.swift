@@ -90,8 +90,12 @@ final class EchoResponder: Responder {
         self.counts = counts
     }
 
-    func respond(to request: Request) async -> Reply {
+    func respond(to request: Request) -> Reply {
         counts.requests.add(1)
+        return .awaited { [self] in await answer(request) }
+    }
+
+    private func answer(_ request: Request) async -> Reply {
         let path = request.bytes.withUnsafeBufferPointer { request.head.target.path.string(in: $0.span) }
         switch path {
         case "/echo": return .response(await echo(request))

@@ -17,6 +17,7 @@ final class APIResponder: Responder {
     private let proxies: TrustedProxies
     private let observer: RequestObserver
     private let ids: IDSource
+    private let unrouted = RouteMeters(route: "none")
 
     init(
         router: Router<Endpoint>, authentication: Authentication, crossOrigin: CrossOrigin, proxies: TrustedProxies,
@@ -30,15 +31,15 @@ final class APIResponder: Responder {
         self.ids = ids
     }
 
-    func respond(to request: Request) async -> Reply {
+    func respond(to request: Request) -> Reply {
         let context = RequestContext(
             request: request, id: ids.next(), clientAddress: proxies.clientAddress(of: request),
-            started: SystemClock.monotonicNanoseconds())
+            started: SystemClock.monotonicNanoseconds(), meters: unrouted)
         request.responseFields = Self.baseFields
         request.responseFields.append(.requestID, context.id.description)
         crossOrigin.apply(to: request)
         do {
-            return observed(try await route(context), context)
+            return observed(try route(context), context)
         } catch {
             return observed(context.refuse(error), context)
         }
@@ -46,7 +47,11 @@ final class APIResponder: Responder {
 
     /// Tells the observer of the answer, now or when it is known.
     private func observed(_ reply: Reply, _ context: RequestContext) -> Reply {
-        if case .deferred(let work) = reply { return .deferred { [self] in observed(await work(), context) } }
+        switch reply {
+        case .awaited(let work): return .awaited { [self] in observed(await work(), context) }
+        case .deferred(let work): return .deferred { [self] in observed(await work(), context) }
+        case .response, .streamed: break
+        }
         observer.answered(context, reply)
         return reply
     }
@@ -86,7 +91,7 @@ final class APIResponder: Responder {
         return response
     }
 
-    private func route(_ context: RequestContext) async throws -> Reply {
+    private func route(_ context: RequestContext) throws(ServiceError) -> Reply {
         let request = context.request
         let method = request.head.method
         if request.head.target.form == .asterisk {
@@ -97,14 +102,15 @@ final class APIResponder: Responder {
         if let failure { throw ServiceError(failure) }
         switch match {
         case .endpoint(let endpoint, let parameters):
-            context.route = endpoint.route
+            context.meters = endpoint.meters
             context.pathParameters = parameters
             switch endpoint.handler {
-            case .open(let handler): return try await handler(context)
+            case .immediate(let handler): return .response(try handler(context))
+            case .open(let handler): return Self.awaited(context) { try await handler(context) }
             case .authenticated(let handler):
                 let principal = try authentication.principal(of: context)
                 context.principal = principal
-                return try await handler(context, principal)
+                return Self.awaited(context) { try await handler(context, principal) }
             }
         case .methodNotAllowed(let allowed):
             if method == .options { return .response(crossOrigin.optionsResponse(to: request, allowed: allowed)) }
@@ -112,6 +118,13 @@ final class APIResponder: Responder {
             throw ServiceError(.methodNotAllowed)
         case .notFound:
             throw ServiceError(.notFound, "There is no such path")
+        }
+    }
+
+    /// What a handler makes of a request, or the refusal where it fails.
+    private static func awaited(_ context: RequestContext, _ handler: @escaping () async throws -> Reply) -> Reply {
+        .awaited {
+            do { return try await handler() } catch { return context.refuse(error) }
         }
     }
 

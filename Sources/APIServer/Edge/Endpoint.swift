@@ -4,13 +4,14 @@ import PlaygroundCore
 /// What a route leads to. A handler needs a principal unless its route says that it is open.
 struct Endpoint {
     enum Handler {
+        /// Anybody may call it, and it waits for nothing.
+        case immediate((RequestContext) throws(ServiceError) -> Response)
         /// Anybody may call it.
         case open((RequestContext) async throws -> Reply)
         /// Only with a valid session token.
         case authenticated((RequestContext, Principal) async throws -> Reply)
     }
 
-    /// The pattern it stands under.
-    let route: String
+    let meters: RouteMeters
     let handler: Handler
 }

@@ -18,19 +18,20 @@ final class RequestContext {
     let started: Int64
     /// The decoded `{parameters}` of the path.
     var pathParameters: [String] = []
-    /// The route's pattern, as logs and metrics name it; never the path itself.
-    var route = "none"
+    /// Those of the route, once it is known.
+    var meters: RouteMeters
     var principal: Principal?
     /// The error that the client was told of, in a stream whose status was sent before.
     private(set) var streamFailure: ErrorCode?
     /// What really happened, for the log alone.
     var failureCause: String?
 
-    init(request: Request, id: RequestID, clientAddress: String, started: Int64) {
+    init(request: Request, id: RequestID, clientAddress: String, started: Int64, meters: RouteMeters) {
         self.request = request
         self.id = id
         self.clientAddress = clientAddress
         self.started = started
+        self.meters = meters
     }
 
     /// The answer to an error: a problem. What is no ``ServiceError`` is our own fault and shows nothing of itself.

@@ -45,7 +45,7 @@ final class CompletionHandlers {
             context.tell(snapshot)
         }
         upstreams.openRelays.insert(relay)
-        return .deferred { [self] in await run(relay, ask, context) }
+        return .deferred { [self] in ask.isStream ? await stream(relay, ask, context) : await collect(relay, ask, context) }
     }
 
     /// Everything between the token and the reservation; what is refused here costs one request. The relay alone keeps the
@@ -85,31 +85,66 @@ final class CompletionHandlers {
         return id
     }
 
-    private func run(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
-        // No proxy may hold a stream's bytes back to compress or rewrite them.
-        if ask.isStream { context.request.responseFields[.cacheControl] = "no-store, no-transform" }
-        let stream = context.request.openStream(status: .ok, fields: Self.fields(ask))
+    // What comes before and after a stream is done in functions of their own: a task keeps these frames while it is open.
+
+    @inline(never)
+    private func stream(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
+        let stream = open(ask, context)
         let meter = meters.start()
         do throws(ServiceError) {
-            if ask.isStream {
-                let outcome = try await relay.relay(into: stream)
-                settle(relay.id, outcome)
-                meter.ended(outcome)
-                if case .failed(let error) = outcome.ending { context.noteFailure(error) }
-                return .streamed
-            }
-            let result = try await relay.collect(watching: stream)
-            settle(relay.id, result.outcome)
-            meter.ended(result.outcome)
-            if stream.isClosed { return .streamed }
-            return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
+            return streamed(try await relay.relay(into: stream), relay.id, meter, context)
         } catch {
-            let outcome = CompletionOutcome(ending: .failed(error), usage: relay.progress)
-            settle(relay.id, outcome)
-            meter.ended(outcome)
-            context.request.responseFields[.answeredCompletionID] = relay.id.description
-            return context.refuse(error)
+            return failed(error, relay, meter, context)
         }
+    }
+
+    @inline(never)
+    private func collect(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
+        let stream = open(ask, context)
+        let meter = meters.start()
+        do throws(ServiceError) {
+            return collected(try await relay.collect(watching: stream), ask, meter, stream)
+        } catch {
+            return failed(error, relay, meter, context)
+        }
+    }
+
+    @inline(never)
+    private func open(_ ask: Ask, _ context: RequestContext) -> ResponseStream {
+        // No proxy may hold a stream's bytes back to compress or rewrite them.
+        if ask.isStream { context.request.responseFields[.cacheControl] = "no-store, no-transform" }
+        return context.request.openStream(status: .ok, fields: Self.fields(ask))
+    }
+
+    @inline(never)
+    private func streamed(
+        _ outcome: CompletionOutcome, _ id: CompletionID, _ meter: CompletionMeters.Measurement, _ context: RequestContext
+    ) -> Reply {
+        settle(id, outcome)
+        meter.ended(outcome)
+        if case .failed(let error) = outcome.ending { context.noteFailure(error) }
+        return .streamed
+    }
+
+    @inline(never)
+    private func collected(
+        _ result: CompletionResult, _ ask: Ask, _ meter: CompletionMeters.Measurement, _ stream: ResponseStream
+    ) -> Reply {
+        settle(ask.id, result.outcome)
+        meter.ended(result.outcome)
+        if stream.isClosed { return .streamed }
+        return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
+    }
+
+    @inline(never)
+    private func failed(
+        _ error: ServiceError, _ relay: CompletionRelay, _ meter: CompletionMeters.Measurement, _ context: RequestContext
+    ) -> Reply {
+        let outcome = CompletionOutcome(ending: .failed(error), usage: relay.progress)
+        settle(relay.id, outcome)
+        meter.ended(outcome)
+        context.request.responseFields[.answeredCompletionID] = relay.id.description
+        return context.refuse(error)
     }
 
     private func settle(_ id: CompletionID, _ outcome: CompletionOutcome) {

@@ -11,35 +11,34 @@ final class InfoHandlers {
 
     init(configuration: Configuration) { self.configuration = configuration }
 
-    func info(_ context: RequestContext) async throws -> Reply {
+    func info(_ context: RequestContext) -> Response {
         let configuration = configuration
         let timeouts = configuration.longestTimeouts
-        return .response(
-            .json { writer in
-                writer.member("version", Version.current)
-                writer.member("registration", configuration.isRegistrationOpen ? "open" : "closed")
-                writer.member("login_methods", ["password"])
-                writer.member("streaming") { writer in
-                    writer.object { writer in
-                        writer.member("heartbeat_interval_ms", configuration.heartbeatInterval.wholeMilliseconds)
-                        writer.member("commit_after_ms", configuration.commitAfter.wholeMilliseconds)
-                        writer.member("upstream_connect_timeout_ms", timeouts.connect.wholeMilliseconds)
-                        writer.member("upstream_first_byte_timeout_ms", timeouts.firstByte.wholeMilliseconds)
-                        writer.member("upstream_first_token_timeout_ms", timeouts.firstToken.wholeMilliseconds)
-                        writer.member("upstream_silence_timeout_ms", timeouts.silence.wholeMilliseconds)
-                        writer.member("upstream_total_timeout_ms", timeouts.total.wholeMilliseconds)
-                    }
+        return .json { writer in
+            writer.member("version", Version.current)
+            writer.member("registration", configuration.isRegistrationOpen ? "open" : "closed")
+            writer.member("login_methods", ["password"])
+            writer.member("streaming") { writer in
+                writer.object { writer in
+                    writer.member("heartbeat_interval_ms", configuration.heartbeatInterval.wholeMilliseconds)
+                    writer.member("commit_after_ms", configuration.commitAfter.wholeMilliseconds)
+                    writer.member("upstream_connect_timeout_ms", timeouts.connect.wholeMilliseconds)
+                    writer.member("upstream_first_byte_timeout_ms", timeouts.firstByte.wholeMilliseconds)
+                    writer.member("upstream_first_token_timeout_ms", timeouts.firstToken.wholeMilliseconds)
+                    writer.member("upstream_silence_timeout_ms", timeouts.silence.wholeMilliseconds)
+                    writer.member("upstream_total_timeout_ms", timeouts.total.wholeMilliseconds)
                 }
-                writer.member("limits") { writer in
-                    writer.object { writer in
-                        writer.member("body_bytes", RequestContext.bodyLimit)
-                        writer.member("prompt_bytes", CompletionParameters.Limits.promptBytes)
-                        writer.member("preset_name_characters", PresetDraft.Limits.name.upperBound)
-                        writer.member("presets", PresetDraft.Limits.presets)
-                        writer.member("page_items", PageRequest.limits.upperBound)
-                    }
+            }
+            writer.member("limits") { writer in
+                writer.object { writer in
+                    writer.member("body_bytes", RequestContext.bodyLimit)
+                    writer.member("prompt_bytes", CompletionParameters.Limits.promptBytes)
+                    writer.member("preset_name_characters", PresetDraft.Limits.name.upperBound)
+                    writer.member("presets", PresetDraft.Limits.presets)
+                    writer.member("page_items", PageRequest.limits.upperBound)
                 }
-            })
+            }
+        }
     }
 
     func models(_ context: RequestContext, _ principal: Principal) async throws -> Reply {

@@ -16,7 +16,7 @@ final class OperationHandlers {
     }
 
     /// Alive: the process answers. Nothing else is asked, so that a database outage restarts nobody.
-    func liveness(_ context: RequestContext) async throws -> Reply { .response(health) }
+    func liveness(_ context: RequestContext) -> Response { health }
 
     /// Ready for requests: the schema is current, the database answers, revocations are loaded, and it is not draining.
     func ready(_ context: RequestContext) async throws -> Reply {
@@ -24,16 +24,14 @@ final class OperationHandlers {
         return .response(.json { $0.member("status", "ok") })
     }
 
-    func exposition(_ context: RequestContext) async throws -> Reply {
-        .response(
-            Response(
-                status: .ok, fields: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: Array(metrics.render().utf8)))
+    func exposition(_ context: RequestContext) -> Response {
+        Response(
+            status: .ok, fields: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+            body: Array(metrics.render().utf8))
     }
 
     /// The contract, as clients are generated from.
-    func contract(_ context: RequestContext) async throws -> Reply {
-        .response(
-            Response(status: .ok, fields: [.contentType: "application/yaml; charset=utf-8"], body: PackageResources.openapi_yaml))
+    func contract(_ context: RequestContext) -> Response {
+        Response(status: .ok, fields: [.contentType: "application/yaml; charset=utf-8"], body: PackageResources.openapi_yaml)
     }
 }

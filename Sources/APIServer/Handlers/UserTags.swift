@@ -6,12 +6,14 @@ struct UserTags: Sendable {
     let key: SigningKey
 
     func tag(_ user: UserID) -> String {
-        let message = Array("upstream-user:\(user)".utf8)
-        var tag = [UInt8](repeating: 0, count: SigningKey.tagLength)
-        let isSigned = message.withUnsafeBufferPointer { message in
-            tag.withUnsafeMutableBufferPointer { tag in tag.baseAddress.map { key.sign(message, into: $0) } ?? false }
+        var message = "upstream-user:" + user.description
+        let tag = message.withUTF8 { message in
+            [UInt8](unsafeUninitializedCapacity: SigningKey.tagLength) { tag, written in
+                guard let start = tag.baseAddress, key.sign(message, into: start) else { return }
+                written = SigningKey.tagLength
+            }
         }
         // An upstream that gets no name loses its abuse statistics, nothing else.
-        return isSigned ? Base64.url.encode(tag.span.extracting(0..<16)) : "anonymous"
+        return tag.count == SigningKey.tagLength ? Base64.url.encode(tag.span.extracting(0..<16)) : "anonymous"
     }
 }

@@ -27,7 +27,7 @@ struct JSONLogHandler: LogHandler {
     func log(event: LogEvent) {
         var writer = JSONWriter(capacity: 320)
         writer.object { writer in
-            writer.member("time", Timestamp(microseconds: SystemClock.microseconds()))
+            writer.member("time", Timestamp(microseconds: SystemClock.microseconds()).description)
             writer.member("level", event.level.rawValue)
             writer.member("logger", label)
             writer.member("message", event.message.description)

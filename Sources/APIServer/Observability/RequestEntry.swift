@@ -24,13 +24,13 @@ struct RequestEntry: Sendable {
 
     /// Writes the entry as members of the object that is open.
     func writeMembers(to writer: inout JSONWriter) {
-        writer.member("request_id", id)
+        writer.member("request_id", id.description)
         writer.member("method", method.rawValue)
         writer.member("route", route)
         writer.member("status", status)
         writer.member("duration_ms") { $0.thousandths(microseconds) }
         writer.member("client", client)
-        writer.member("user_id", user)
+        writer.member("user_id", user?.description)
         writer.member("code", code?.rawValue)
         writer.member("cause", cause)
     }
