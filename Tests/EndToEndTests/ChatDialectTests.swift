@@ -4,12 +4,12 @@ import TestSupport
 import Testing
 
 /// Simulated upstreams that are spoken to in chat, and one in completions beside them, to compare.
-@Suite("An upstream of chat models")
-struct ChatUpstreamTests {
+@Suite("Chat models beside completion models")
+struct ChatDialectTests {
     private static func with(
-        _ body: @escaping @Sendable (Stack, UpstreamsTests.Simulated, UpstreamsTests.Simulated) throws -> Void
+        _ body: @escaping @Sendable (Stack, UpstreamPair.Simulated, UpstreamPair.Simulated) throws -> Void
     ) async throws {
-        try await UpstreamsTests.with { north, south in
+        try await UpstreamPair.with { north, south in
             """
             {"upstreams": [
               {"name": "chats", "url": "\(north.url)", "key": "\(north.key)", "kind": "chat", "models": ["gpt-4o-mini", "o4-mini"]},
