@@ -7,17 +7,18 @@ package final class LoopIO {
     /// Scratch for what one wake-up sends; empty between callbacks.
     package let output = UnsafeMutablePointer<OutputBuffer>.allocate(capacity: 1)
     /// Monotonic milliseconds, read once per batch (CLOCK_MONOTONIC_COARSE: up to 4 ms behind).
-    // Unchecked for overlapping accesses, like all that a loop touches for every event: loads and stores of one word, or
-    // of an array that is taken out before its elements are called.
-    @exclusivity(unchecked) package private(set) var now: Int64
+    package var now: Int64 { time.value }
+    /// Behind a pointer: other modules do not know of a variable that overlapping accesses to it are not checked.
+    private let time: LoopCell<Int64>
     private let poller: Poller
     private let wheel: TimerWheel
+    // Unchecked: taken out before its elements are called.
     @exclusivity(unchecked) private var deferred: [() -> Void] = []
 
     init(wakeUp: Int32) {
         output.initialize(to: OutputBuffer(capacity: 64 * 1024))
         let now = Self.clock()
-        self.now = now
+        time = LoopCell(now)
         poller = Poller(wakeUp: wakeUp)
         wheel = TimerWheel(now: now)
     }
@@ -46,7 +47,6 @@ package final class LoopIO {
     }
 
     /// Puts an armed timer off, at the cost of one store. Must not bring it forward: use ``schedule(_:after:)`` for that.
-    @inlinable
     package func refresh(_ timer: LoopTimer, milliseconds: Int64) { timer.deadline = now &+ milliseconds }
 
     /// Disarms; nothing happens where the timer is not armed.
@@ -62,7 +62,7 @@ package final class LoopIO {
     /// - Returns: whether other threads have left work.
     func poll(block: Bool) -> Bool {
         let count = poller.wait(timeout: block ? sleepTime : 0)
-        now = Self.clock()
+        time.value = Self.clock()
         let woken = poller.deliver(count)
         wheel.advance(to: now)
         poller.bury()

@@ -7,7 +7,7 @@ package final class LoopTimer {
     let action: () -> Void
     /// The loop's millisecond before which it does not fire. May be later than the slot it is linked in: the wheel looks
     /// again when the slot comes round.
-    @usableFromInline @exclusivity(unchecked) var deadline = LoopTimer.never
+    @exclusivity(unchecked) var deadline = LoopTimer.never
     /// The tick of the slot it is linked in; 0 while it is in none.
     @exclusivity(unchecked) var linkedTick: Int64 = 0
     @exclusivity(unchecked) var next: LoopTimer?

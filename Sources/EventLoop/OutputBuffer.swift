@@ -2,7 +2,8 @@ import Glibc
 
 /// A growable byte buffer owned by one loop and reused for every connection, with headroom in front so that a chunk's
 /// size line can be put before bytes that are already there.
-package struct OutputBuffer: ~Copyable {
+// Public, as are the members that every event calls: the compiler carries no body of a package function into another module.
+public struct OutputBuffer: ~Copyable {
     @usableFromInline static let headroom = 32
     @usableFromInline var base: UnsafeMutablePointer<UInt8>
     @usableFromInline var capacity: Int
@@ -21,17 +22,18 @@ package struct OutputBuffer: ~Copyable {
 
     deinit { base.deallocate() }
 
-    @inlinable package var count: Int { end - start }
-    @inlinable package var isEmpty: Bool { end == start }
+    @inlinable public var count: Int { end - start }
+    @inlinable public var isEmpty: Bool { end == start }
     /// Bytes allocated.
     var room: Int { capacity }
 
     /// The bytes; good until the buffer is changed.
-    @inlinable package var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: base + start, count: end - start) }
+    @inlinable public var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: base + start, count: end - start) }
 
     /// Empties it. Room for one unusually large answer is given back, or the loop would keep it for ever.
     @inlinable
-    package mutating func removeAll() {
+    @inline(__always)
+    public mutating func removeAll() {
         if capacity > 4 * usualCapacity { shrink() }
         start = Self.headroom
         end = Self.headroom
@@ -45,7 +47,7 @@ package struct OutputBuffer: ~Copyable {
     }
 
     @inlinable
-    package mutating func reserve(_ extra: Int) {
+    public mutating func reserve(_ extra: Int) {
         if end + extra > capacity { grow(extra) }
     }
 
@@ -60,13 +62,15 @@ package struct OutputBuffer: ~Copyable {
     }
 
     @inlinable
-    package mutating func append(_ text: StaticString) {
+    @inline(__always)
+    public mutating func append(_ text: StaticString) {
         append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Appends a copy; `source` is free afterwards.
     @inlinable
-    package mutating func append(_ source: UnsafeBufferPointer<UInt8>) {
+    @inline(__always)
+    public mutating func append(_ source: UnsafeBufferPointer<UInt8>) {
         guard let from = source.baseAddress else { return }
         reserve(source.count)
         (base + end).update(from: from, count: source.count)
@@ -74,20 +78,22 @@ package struct OutputBuffer: ~Copyable {
     }
 
     /// Appends a copy between two fixed texts: one call instead of three, for what is appended for every event of a stream.
-    package mutating func append(_ source: UnsafeBufferPointer<UInt8>, between start: StaticString, and end: StaticString) {
+    @inlinable
+    @inline(__always)
+    public mutating func append(_ source: UnsafeBufferPointer<UInt8>, between start: StaticString, and end: StaticString) {
         let (before, after) = (start.utf8CodeUnitCount, end.utf8CodeUnitCount)
         reserve(before + source.count + after)
         let place = base + self.end
-        memcpy(place, start.utf8Start, before)
-        if let from = source.baseAddress { memcpy(place + before, from, source.count) }
-        memcpy(place + before + source.count, end.utf8Start, after)
+        place.update(from: start.utf8Start, count: before)
+        if let from = source.baseAddress { (place + before).update(from: from, count: source.count) }
+        (place + before + source.count).update(from: end.utf8Start, count: after)
         self.end += before + source.count + after
     }
 
     package mutating func append(_ source: [UInt8]) { source.withUnsafeBufferPointer { append($0) } }
 
     @inlinable
-    package mutating func append(_ byte: UInt8) {
+    public mutating func append(_ byte: UInt8) {
         reserve(1)
         base[end] = byte
         end += 1
@@ -110,7 +116,8 @@ package struct OutputBuffer: ~Copyable {
     ///   - limit: the most that `write` writes; 32 in all between two calls of ``removeAll()``.
     ///   - write: is given the place where the bytes have to end, and returns how many it wrote before it.
     @inlinable
-    package mutating func prepend(upTo limit: Int, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
+    @inline(__always)
+    public mutating func prepend(upTo limit: Int, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
         precondition(start >= limit, "the headroom is used up")
         start -= write(base + start)
     }

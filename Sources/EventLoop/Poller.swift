@@ -62,10 +62,7 @@ final class Poller {
         guard channel.isRegistered else { return }
         // Deleted by name even before a close: a duplicate of the descriptor elsewhere would keep it watched.
         epoll_ctl(epoll, EPOLL_CTL_DEL, channel.descriptor, nil)
-        if closing {
-            close(channel.descriptor)
-            channel.descriptor = -1
-        }
+        if closing { close(channel.descriptor) }
         let place = Self.place(channel.registration)
         channel.registration = Channel.unregistered
         if let held = channels[place] { graveyard.append(held) }

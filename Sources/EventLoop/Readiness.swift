@@ -32,10 +32,10 @@ public struct Readiness: OptionSet, Sendable {
 
 /// A descriptor with somebody who reacts to its readiness. Confined to the loop it is registered with.
 open class Channel {
-    /// The descriptor; owned by the channel's owner, closed by ``LoopIO/deregister(_:close:)``.
-    // Unchecked for overlapping accesses: loads and stores of one word.
-    @exclusivity(unchecked) public final var descriptor: Int32
+    /// The descriptor; owned by the channel's owner, closed by ``LoopIO/deregister(_:close:)``, and then not to be used.
+    public final let descriptor: Int32
     /// What the poller knows it by; ``unregistered`` while nobody watches it.
+    // Unchecked for overlapping accesses: loads and stores of one word.
     @exclusivity(unchecked) final var registration = Channel.unregistered
     static let unregistered: UInt64 = 0
     final var isRegistered: Bool { registration != Self.unregistered }

@@ -81,14 +81,12 @@ package enum Socket {
         }
     }
 
-    @inlinable
     package static func receive(_ descriptor: Int32, into buffer: UnsafeMutableBufferPointer<UInt8>) -> Transfer {
         let count = csystem_receive(descriptor, buffer.baseAddress, buffer.count)
         if count > 0 { return .moved(count) }
         return count == 0 ? .ended : count == CSYSTEM_BLOCKED ? .blocked : .failed
     }
 
-    @inlinable
     package static func send(_ descriptor: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Transfer {
         let count = csystem_send(descriptor, bytes.baseAddress, bytes.count)
         if count > 0 { return .moved(count) }

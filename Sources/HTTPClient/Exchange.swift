@@ -6,23 +6,12 @@ import EventLoop
 package final class Exchange {
     private enum Awaiting { case connection, firstByte, nextByte }
 
-    /// Of the time-outs, what is needed again and again.
-    private struct Milliseconds {
-        let connect: Int64
-        let firstByte: Int64
-
-        init(_ timeouts: ExchangeTimeouts) {
-            connect = timeouts.connect.wholeMilliseconds
-            firstByte = timeouts.firstByte.wholeMilliseconds
-        }
-    }
-
     /// Reads per wake-up, 64 KiB each: then other connections of the loop get their turn.
     private static let readLimit = 16
 
     private let client: HTTPClient
     private let io: LoopIO
-    private let timeouts: Milliseconds
+    private let timeouts: ExchangeTimeouts
     // Unchecked for overlapping accesses, which costs 60 instructions each time: a callback that comes back to this exchange
     // touches each of these for a moment, and never the decoder that is calling it.
     @exclusivity(unchecked) private var decoder = ResponseDecoder()
@@ -41,13 +30,13 @@ package final class Exchange {
     @exclusivity(unchecked) private var request: [UInt8]
     @exclusivity(unchecked) private var sent = 0
     /// Until the answer begins.
-    private var timer: LoopTimer?
+    @exclusivity(unchecked) private var timer: LoopTimer?
 
     init(client: HTTPClient, request: [UInt8], timeouts: ExchangeTimeouts, receiver: any ResponseReceiver) {
         self.client = client
         io = client.io
         self.request = request
-        self.timeouts = Milliseconds(timeouts)
+        self.timeouts = timeouts
         self.receiver = receiver
         timer = LoopTimer { [unowned self] in timedOut() }
     }
@@ -82,7 +71,7 @@ package final class Exchange {
     private func connect() {
         awaiting = .connection
         schedule(after: timeouts.connect)
-        attempt = client.connector.connect(deadline: io.now + timeouts.connect) { [self] result in
+        attempt = client.connector.connect(deadline: io.now + timeouts.connect.wholeMilliseconds) { [self] result in
             attempt = nil
             switch result {
             case .success(let link): begin(link)
@@ -107,7 +96,7 @@ package final class Exchange {
             switch result {
             case .moved(let count):
                 sent += count
-                if let timer { io.refresh(timer, milliseconds: timeouts.firstByte) }
+                if let timer { io.refresh(timer, milliseconds: timeouts.firstByte.wholeMilliseconds) }
             case .blocked:
                 return
             case .ended, .failed:
@@ -241,8 +230,8 @@ package final class Exchange {
         connect()
     }
 
-    private func schedule(after milliseconds: Int64) {
-        if let timer { io.schedule(timer, after: .milliseconds(milliseconds)) }
+    private func schedule(after timeout: Duration) {
+        if let timer { io.schedule(timer, after: timeout) }
     }
 
     private func timedOut() {
@@ -266,7 +255,6 @@ package final class Exchange {
         if isEnded { return }
         isEnded = true
         if let timer { io.cancel(timer) }
-        timer = nil
         receiver = nil
         request = []
         if let link {

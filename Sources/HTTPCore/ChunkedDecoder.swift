@@ -120,20 +120,30 @@ package struct ChunkedDecoder: Sendable {
     /// whatever else there is, or is not there yet, is left to the byte by byte reading.
     @inline(__always)
     private mutating func skipCommonFraming(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        guard let base = bytes.baseAddress else { return start }
+        let count = bytes.count
         var index = start
-        if state == .dataReturn, bytes.count - index >= 2, bytes[index] == .carriageReturn, bytes[index + 1] == .lineFeed {
+        if state == .dataReturn, count - index >= 2, base[index] == .carriageReturn, base[index + 1] == .lineFeed {
             state = .sizeFirst
             index += 2
         }
-        guard state == .sizeFirst else { return index }
+        // The most common case of all: the read ends with its chunk.
+        guard state == .sizeFirst, index < count else { return index }
         var size = 0
         var end = index
         // Seven digits cannot overflow, nor exceed the line's bound.
-        while end < bytes.count, end - index < 7, let digit = bytes[end].hexDigitValue {
-            size = size << 4 | Int(digit)
+        let limit = min(count, index + 7)
+        while end < limit {
+            let byte = base[end]
+            var digit = Int(byte &- 0x30)
+            if digit > 9 {
+                digit = Int((byte | 0x20) &- 0x57)
+                if digit < 10 || digit > 15 { break }
+            }
+            size = size << 4 | digit
             end += 1
         }
-        guard size > 0, bytes.count - end >= 2, bytes[end] == .carriageReturn, bytes[end + 1] == .lineFeed else { return index }
+        guard size > 0, count - end >= 2, base[end] == .carriageReturn, base[end + 1] == .lineFeed else { return index }
         remaining = size
         state = .data
         return end + 2

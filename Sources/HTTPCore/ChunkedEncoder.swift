@@ -1,5 +1,6 @@
 /// The bytes around the chunks of a body that we send.
-package enum ChunkedEncoder {
+// Public for the sake of the one function that every event calls: no body of a package function is carried into another module.
+public enum ChunkedEncoder {
     /// The last chunk and an empty trailer section: ends the body.
     package static let lastChunk: StaticString = "0\r\n\r\n"
 
@@ -15,7 +16,7 @@ package enum ChunkedEncoder {
     ///   - end: at least `sizeLineLimit` writable bytes lie in front of it.
     /// - Returns: bytes written.
     @inlinable
-    package static func writeSizeLine(_ count: Int, endingAt end: UnsafeMutablePointer<UInt8>) -> Int {
+    public static func writeSizeLine(_ count: Int, endingAt end: UnsafeMutablePointer<UInt8>) -> Int {
         assert(count > 0)
         end[-1] = 0x0a
         end[-2] = 0x0d

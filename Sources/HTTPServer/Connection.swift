@@ -45,13 +45,13 @@ final class Connection: Channel {
     let isOverflow: Bool
     var parser: RequestParser
     var inbox: [UInt8] = []
-    /// Set while the client is owed something, as of the last look.
-    var sendPace: SendPace?
     // Unchecked for overlapping accesses, which costs 60 instructions each time: what a stream touches for every event. None is
     // held while anything is called.
     @exclusivity(unchecked) var outbox: [UInt8] = []
     @exclusivity(unchecked) var outboxStart = 0
     @exclusivity(unchecked) var isThrottled = false
+    /// Set while the client is owed something, as of the last look.
+    var sendPace: SendPace?
     @exclusivity(unchecked) var canRead = false
     @exclusivity(unchecked) var peerHasFinished = false
     @exclusivity(unchecked) var isGone = false

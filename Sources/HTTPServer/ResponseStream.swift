@@ -42,8 +42,11 @@ package final class ResponseStream: ByteSink {
     package var isClosed: Bool { connection.isGone }
 
     package func write(_ buffer: UnsafeMutablePointer<OutputBuffer>, last: Bool) {
-        if !sendsBody { buffer.pointee.removeAll() }
-        if isChunked, sendsBody { Self.frame(buffer, last: last) }
+        if !sendsBody {
+            buffer.pointee.removeAll()
+        } else if isChunked {
+            Self.frame(buffer, last: last)
+        }
         switch state {
         case .streaming:
             if last { state = .finished }
