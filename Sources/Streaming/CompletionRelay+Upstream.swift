@@ -124,10 +124,7 @@ extension CompletionRelay {
         let events = state.pointee.stream.events
         if events == state.pointee.seenEvents { return }
         state.pointee.seenEvents = events
-<<<<<<< HEAD
-=======
         // A model that thinks aloud for minutes has begun.
->>>>>>> dialect
         guard state.pointee.stream.hasTokens else { return }
         state.pointee.clock.firstTokenAt = RelayClock.never
         if !isPaused { state.pointee.clock.silenceAt = pool.io.now + upstream.silenceMilliseconds }

@@ -82,13 +82,8 @@ package struct CompletionStream: ~Copyable {
     /// Whether there has been output.
     package var hasText: Bool { texts > 0 }
 
-<<<<<<< HEAD
     /// Whether the model has begun: with a text, or with a thought, which is not passed on.
     package var hasTokens: Bool { texts + thoughts > 0 }
-=======
-    /// Whether the model has begun: with a text, or with a thought that is no output.
-    var hasTokens: Bool { texts + thoughts > 0 }
->>>>>>> dialect
 
     /// The log probabilities that were collected beside the text, as one JSON value; nil where there are none.
     package var collectedLogprobs: [UInt8]? {

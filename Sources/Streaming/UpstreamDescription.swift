@@ -23,11 +23,7 @@ package struct UpstreamDescription: Sendable, Equatable {
     package var tellsUsage: Bool
     /// Whether it takes `stream_options.continuous_usage_stats`, and so tells the usage in every event.
     package var tellsUsageContinuously: Bool
-<<<<<<< HEAD
-    /// From the request being sent to the first text, or thought.
-=======
     /// From the request being sent to the first token, be it of a text or of a thought.
->>>>>>> dialect
     package var firstTokenTimeout: Duration
     /// Between two events after that; comments do not count.
     package var silenceTimeout: Duration

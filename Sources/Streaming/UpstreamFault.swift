@@ -90,11 +90,7 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
 
     private static func remedy(status: Int, _ report: UpstreamErrorReport, _ retryAfter: Duration?) -> Remedy {
         switch status {
-<<<<<<< HEAD
         // Money does not come back with time, and another upstream has its own.
-=======
-        // Money does not come back with time.
->>>>>>> dialect
         case 400..<500 where report.isOutOfQuota: .elsewhere
         case 400, 404, 413, 422: .none
         case 429, 502, 503, 504: .again(after: retryAfter)
