@@ -41,7 +41,7 @@ extension CompletionRelay: ByteSource {
 
     private func restartUpstreamTime() {
         let now = pool.io.now
-        if state.pointee.stream.hasText {
+        if state.pointee.stream.hasTokens {
             state.pointee.clock.silenceAt = now + upstream.silenceMilliseconds
         } else {
             state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds

@@ -48,7 +48,8 @@ extension CompletionRelay {
         let hasText = state.pointee.stream.hasText
         // What was not delivered is not billed.
         if !hasText { isUnused = true }
-        guard let pending, !hasText else {
+        // Output that waits for the end of the wake-up may have no text: log probabilities alone.
+        guard let pending, !hasText, isCollecting || output.pointee.isEmpty else {
             report(fault, .giveUp, now: now)
             return fail(fault.serviceError)
         }
@@ -123,7 +124,8 @@ extension CompletionRelay {
         let events = state.pointee.stream.events
         if events == state.pointee.seenEvents { return }
         state.pointee.seenEvents = events
-        guard state.pointee.stream.hasText else { return }
+        // A model that thinks aloud for minutes has begun.
+        guard state.pointee.stream.hasTokens else { return }
         state.pointee.clock.firstTokenAt = RelayClock.never
         if !isPaused { state.pointee.clock.silenceAt = pool.io.now + upstream.silenceMilliseconds }
     }

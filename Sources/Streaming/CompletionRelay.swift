@@ -125,13 +125,13 @@ package final class CompletionRelay {
 
     /// Ends the completion with an error that is not the upstream's: the server stops, or the session was revoked.
     package func abort(_ error: ServiceError) {
-        if continuation == nil { earlyEnding = .failed(error) } else { fail(error) }
+        if continuation == nil { earlyEnding = earlyEnding ?? .failed(error) } else { fail(error) }
     }
 
     /// Ends the completion because its owner wants no more of it: what there is so far is the completion, and it ends well.
     package func stop() {
         guard continuation != nil else {
-            earlyEnding = .stopped
+            earlyEnding = earlyEnding ?? .stopped
             return
         }
         state.pointee.stream.stop(usage: progress, into: output)

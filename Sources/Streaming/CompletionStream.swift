@@ -49,11 +49,11 @@ package struct CompletionStream: ~Copyable {
     private var told: UpstreamUsage?
     /// Events that gave something since then, or since the start.
     private var uncounted = 0
-    /// All events with a text.
+    /// All events with a text, or with the log probabilities of a token that has none yet.
     private var texts = 0
     /// Events without a text in which the model thought aloud: the tokens were generated all the same.
     private var thoughts = 0
-    /// All events that were no comments.
+    /// All events; comments are none.
     package private(set) var events = 0
     /// What came in while there has been no output.
     private var heldBytes = 0
@@ -82,7 +82,8 @@ package struct CompletionStream: ~Copyable {
     /// Whether there has been output.
     package var hasText: Bool { texts > 0 }
 
-    private var hasTokens: Bool { texts + thoughts > 0 }
+    /// Whether the model has begun: with a text, or with a thought, which is not passed on.
+    package var hasTokens: Bool { texts + thoughts > 0 }
 
     /// The log probabilities that were collected beside the text, as one JSON value; nil where there are none.
     package var collectedLogprobs: [UInt8]? {
@@ -193,8 +194,12 @@ package struct CompletionStream: ~Copyable {
             escapedFinishReason = Array(event.data[reason])
             // Some upstreams end a generation that broke in this way, without an error event.
             if escapedFinishReason.elementsEqual("error".utf8) { throw .errorEvent(UpstreamErrorReport()) }
+            scanner.finish()
         }
         let text = UnsafeBufferPointer(rebasing: event.data[found.text ?? 0..<0])
+        if !text.isEmpty, found.finishReason == nil, !escapedFinishReason.isEmpty {
+            throw .malformedEvent("a text follows the finish reason")
+        }
         if let logprobs {
             try append(text, with: logprobs.take(found.logprobs, of: event.data, text: text), to: output)
         } else {
@@ -227,22 +232,21 @@ package struct CompletionStream: ~Copyable {
         }
     }
 
-    /// The same for a text with log probabilities; either may be empty.
+    /// The same for a text with log probabilities; either may be empty. Where there are some, a token was generated.
     private mutating func append(
         _ text: UnsafeBufferPointer<UInt8>, with entries: [LogprobEntry], to output: UnsafeMutablePointer<OutputBuffer>
     ) throws(UpstreamFault) {
+        if entries.isEmpty { return append(text, to: output) }
+        texts += 1
+        uncounted += 1
         if form == .text, let logprobs {
             logprobs.collected.append(entries)
             guard logprobs.collected.byteCount <= Self.collectedLogprobsLimit else { throw .tooLarge }
-        } else if !entries.isEmpty, StreamFrame.append(text, with: LogprobLists(entries), to: output) {
-            if !text.isEmpty {
-                texts += 1
-                uncounted += 1
-            }
-            return
+            output.pointee.append(text)
+        } else if !StreamFrame.append(text, with: LogprobLists(entries), to: output) {
+            if !text.isEmpty { StreamFrame.append(text, to: output) }
+            try StreamFrame.append(entries, to: output)
         }
-        append(text, to: output)
-        if form == .frames { try StreamFrame.append(entries, to: output) }
     }
 
     private func appendEnd(usage: Usage, to output: UnsafeMutablePointer<OutputBuffer>) {

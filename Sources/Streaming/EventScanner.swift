@@ -12,6 +12,7 @@ struct EventScanner {
     /// Whether every event is read through for its log probabilities.
     private let wantsLogprobs: Bool
     private var envelope = EventEnvelope()
+    private var isFinishing = false
 
     init(kind: UpstreamKind = .completion, wantsLogprobs: Bool = false) {
         self.kind = kind
@@ -42,8 +43,14 @@ struct EventScanner {
         guard Self.isUnicode(event.text, bytes), Self.isUnicode(event.finishReason, bytes) else {
             throw .malformedEvent("a string holds half a surrogate pair")
         }
-        if !wantsLogprobs { envelope.remember(event, bytes) }
+        if !wantsLogprobs, !isFinishing { envelope.remember(event, bytes) }
         return event
+    }
+
+    /// The completion has its finish reason: whatever follows is looked at closely.
+    mutating func finish() {
+        isFinishing = true
+        envelope = EventEnvelope()
     }
 
     private static func isUnicode(_ string: Range<Int>?, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {

@@ -1,8 +1,8 @@
 import EventLoop
 import PlaygroundCore
 
-/// What a completion keeps in order to be asked for again: the prompt, who may be asked, and how often that was tried. It is gone once
-/// the answer has begun, because a prompt may be long, and a stream lasts.
+/// What a completion keeps in order to be asked for again: the prompt, who may be asked, and what came of it so far. It is
+/// gone once the answer has begun, because a prompt may be long, and a stream lasts.
 final class PendingRequest {
     let request: UpstreamRequest
     let candidates: [Upstream]

@@ -23,9 +23,9 @@ package struct UpstreamDescription: Sendable, Equatable {
     package var tellsUsage: Bool
     /// Whether it takes `stream_options.continuous_usage_stats`, and so tells the usage in every event.
     package var tellsUsageContinuously: Bool
-    /// From the request being sent to the first text.
+    /// From the request being sent to the first token, be it of a text or of a thought.
     package var firstTokenTimeout: Duration
-    /// Between two events; comments do not count.
+    /// Between two events after that; comments do not count.
     package var silenceTimeout: Duration
     /// The whole completion, every attempt of it.
     package var totalTimeout: Duration

@@ -36,7 +36,7 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
     var remedy: Remedy {
         switch self {
         case .refused(let status, let report, let retryAfter): Self.remedy(status: status, report, retryAfter)
-        case .errorEvent(let report): Self.remedy(status: Self.status(of: report), report, nil)
+        case .errorEvent(let report): Self.remedy(status: report.status ?? 500, report, nil)
         case .unreachable, .timedOut(.connect): .again(after: nil)
         case .timedOut(.total): .none
         case .notAStream, .malformedEvent, .tooLarge, .endedEarly, .brokeOff, .malformedAnswer, .timedOut: .elsewhere
@@ -51,9 +51,9 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
         }
     }
 
-    /// How long the upstream asks to wait.
+    /// How long the upstream asks to wait, where that helps.
     var retryAfter: Duration? {
-        if case .refused(_, _, let retryAfter) = self { retryAfter } else { nil }
+        if case .again(let wait) = remedy { wait } else { nil }
     }
 
     /// The class of the fault in a word, for logs and metrics.
@@ -78,7 +78,7 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
         case .refused(let status, let report, let retryAfter):
             Self.error(status: status, report, retryAfter: retryAfter)
         case .notAStream: ServiceError(.upstreamError, cause: "upstream answered 200 without an event stream")
-        case .errorEvent(let report): Self.error(status: Self.status(of: report), report, retryAfter: nil)
+        case .errorEvent(let report): Self.error(status: report.status ?? 500, report, retryAfter: nil)
         case .malformedEvent(let phrase): ServiceError(.upstreamError, cause: "upstream sent a malformed event: \(phrase)")
         case .tooLarge: ServiceError(.upstreamError, cause: "upstream sent more than is taken")
         case .endedEarly: ServiceError(.upstreamError, cause: "upstream ended before its completion did")
@@ -88,14 +88,11 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
         }
     }
 
-    /// The status that an error inside a stream stands for; a class that is the request's own fault needs none.
-    private static func status(of report: UpstreamErrorReport) -> Int { report.status ?? (report.code == nil ? 500 : 400) }
-
     private static func remedy(status: Int, _ report: UpstreamErrorReport, _ retryAfter: Duration?) -> Remedy {
         switch status {
+        // Money does not come back with time, and another upstream has its own.
+        case 400..<500 where report.isOutOfQuota: .elsewhere
         case 400, 404, 413, 422: .none
-        // Money does not come back with time.
-        case 429 where report.isOutOfQuota: .elsewhere
         case 429, 502, 503, 504: .again(after: retryAfter)
         default: .elsewhere
         }

@@ -1,9 +1,9 @@
 /// The models an upstream has: the name asked for and the name an answer gives.
 struct ModelCatalogue: Sendable {
-    /// The completion models of the recorded upstream, two chat models, one of which reasons, and `m`, which loads use. Each
-    /// speaks both dialects.
+    /// The completion models of the recorded upstream, three chat models, two of which reason, and `m`, which loads use.
+    /// Each speaks both dialects.
     static let usual = ModelCatalogue(
-        names: ["gpt-3.5-turbo-instruct", "davinci-002", "babbage-002", "gpt-4o-mini", "o4-mini", "m"])
+        names: ["gpt-3.5-turbo-instruct", "davinci-002", "babbage-002", "gpt-4o-mini", "gpt-5-mini", "o4-mini", "m"])
 
     let names: [String]
 
@@ -18,11 +18,12 @@ struct ModelCatalogue: Sendable {
         case "davinci-002": return "davinci:2023-07-21-v2"
         case "babbage-002": return "babbage:2023-07-21-v2"
         case "gpt-4o-mini": return "gpt-4o-mini-2024-07-18"
+        case "gpt-5-mini": return "gpt-5-mini-2025-08-07"
         case "o4-mini": return "o4-mini-2025-04-16"
         default: return name
         }
     }
 
     /// Whether a model is one of those that refuse sampling parameters in chats.
-    func isReasoning(_ name: String) -> Bool { name == "o4-mini" }
+    func isReasoning(_ name: String) -> Bool { name == "gpt-5-mini" || name == "o4-mini" }
 }

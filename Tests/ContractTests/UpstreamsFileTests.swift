@@ -40,8 +40,8 @@ struct UpstreamsFileTests {
         #expect(own.headers.map(\.value) == [Self.secret, "a=b"])
         #expect(own.timeouts.connect == .milliseconds(250))
         #expect(own.timeouts.firstByte == .seconds(30))
-        #expect(own.timeouts.silence == .seconds(32))
-        #expect(own.timeouts.total == .seconds(33))
+        #expect(own.description.silenceTimeout == .seconds(32))
+        #expect(own.description.totalTimeout == .seconds(33))
         let chat = configuration.upstreams[1]
         #expect(chat.description.kind == .chat)
         #expect(chat.description.models == nil)
@@ -49,7 +49,7 @@ struct UpstreamsFileTests {
         #expect(chat.key == nil)
         #expect(chat.timeouts.connect == .seconds(2))
         #expect(chat.timeouts.firstByte == .seconds(60))
-        #expect(chat.timeouts.silence == .seconds(7))
+        #expect(chat.description.silenceTimeout == .seconds(7))
         #expect(configuration.longestTimeouts.connect == .seconds(2))
         #expect(configuration.longestTimeouts.silence == .seconds(32))
         #expect(configuration.longestTimeouts.total == .seconds(600))
@@ -202,8 +202,6 @@ struct UpstreamsFileTests {
         #expect(given.upstreams[0].description.totalTimeout == .milliseconds(5500))
         #expect(given.upstreams[0].timeouts.connect == .milliseconds(1500))
         #expect(given.upstreams[0].timeouts.firstByte == .milliseconds(2500))
-        #expect(given.upstreams[0].timeouts.silence == .milliseconds(4500))
-        #expect(given.upstreams[0].timeouts.total == .milliseconds(5500))
         for (name, values) in times.map({ ($0.key, ["0", "-1", "nan", "1e9", "soon"]) }) + [("UPSTREAM_KIND", ["image"])] {
             for value in values {
                 let complaints = Self.complaints {

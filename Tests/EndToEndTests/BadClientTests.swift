@@ -65,6 +65,35 @@ struct BadClientTests {
             try stack.expectAllSettled()
         }
     }
+
+    @Test("who send their next request while a stream runs get its answer after the stream, and one that is none refused")
+    func pipelined() async throws {
+        try await Stack.with { stack in
+            let client = try stack.complete("id=first tokens=20 interval=20")
+            try client.sendRequest("GET", "/api/me", stack.fields())
+            try client.send("\u{1}no request at all\r\n\r\n")
+            #expect(try StreamTranscript(client.readResponse().body).isDone)
+            #expect(try client.readResponse().status == 200)
+            #expect(try client.readResponse().status == 400)
+            #expect(client.waitForClose())
+            try stack.expect("select outcome from usage", becomes: "done")
+            try stack.expectAllSettled()
+        }
+    }
+
+    @Test("who leave while the upstream is given time before it is asked again are let go at once", arguments: [true, false])
+    func leavesBeforeRetry(isStream: Bool) async throws {
+        try await Stack.with { stack in
+            let client = try stack.complete("id=again status=503 retry_after=4", stream: isStream)
+            _ = try stack.wait("the refusal") {
+                try stack.upstreamRecords("again").first { $0["ended"]?.string == "refused" }
+            }
+            client.close()
+            try stack.expect("select outcome from usage", becomes: "client_gone", within: .seconds(2))
+            try stack.expectAllSettled()
+            #expect(try stack.upstreamRecords("again").count == 1)
+        }
+    }
 }
 
 extension Stack {

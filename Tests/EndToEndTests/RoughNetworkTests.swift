@@ -75,7 +75,7 @@ struct RoughNetworkTests {
     }
 
     @Test(
-        "that breaks between client and server before the request is whole, nothing is asked of the upstream and nothing is billed")
+        "that breaks between client and server before the request is whole, nothing is asked of the upstream, nothing is billed")
     func requestToServer() async throws {
         let front = try RoughProxy()
         defer { front.stop() }

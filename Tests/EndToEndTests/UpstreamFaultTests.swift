@@ -1,3 +1,4 @@
+import Foundation
 import StrictJSON
 import TestSupport
 import Testing
@@ -121,18 +122,72 @@ struct UpstreamFaultTests {
                 #expect(answer.status == 502)
                 #expect(answer.problemCode == "upstream_error")
             }
+            _ = try stack.wait("a loop to spare it") {
+                let answer = try stack.completed("tokens=3")
+                return answer.problemCode == "upstream_unavailable" && answer.head["retry-after"] != nil ? true : nil
+            }
             for generation in 1...2 {
                 let upstream = try Stack.Replica(
                     ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
-                #expect(try StreamTranscript(stack.completed("tokens=3").body).isDone, "generation \(generation)")
-                let running = try stack.complete("tokens=1000 interval=20")
-                _ = try running.readHead()
+                // Each loop probes it for itself, every 500 ms to 5 s.
+                let running = try stack.wait("generation \(generation) to be found", within: .seconds(20)) {
+                    let running = try stack.complete("tokens=1000 interval=20")
+                    return try running.readHead().status == 200 ? running : nil
+                }
                 _ = try running.readEvent()
                 try upstream.process.kill()
                 #expect(try running.readEvents().last?.event == "error")
-                #expect(try stack.completed("tokens=3").status == 502)
+                #expect([502, 503].contains(try stack.completed("tokens=3").status))
             }
             #expect(try stack.ask("GET", "/readyz").status == 200, "the upstream is no part of readiness")
+            try stack.expectAllSettled()
+        }
+    }
+
+    @Test(
+        "and is well again a moment later is asked again, and the client sees nothing of it",
+        arguments: ["status=503", "status=429 retry_after=1", "status=502", "status=504"])
+    func passing(fault: String) async throws {
+        try await Stack.with { stack in
+            for isStream in [true, false] {
+                let id = "passing-\(isStream)"
+                let answer = try stack.completed("id=\(id) fails=2 \(fault)", stream: isStream)
+                #expect(answer.status == 200)
+                if isStream { #expect(try StreamTranscript(answer.body).isDone) }
+                #expect(try stack.upstreamRecords(id).count == 3)
+            }
+            _ = try stack.server.process.waitForLine(containing: "attempt failed")
+            try stack.expectAllSettled()
+        }
+    }
+
+    @Test("is followed by the next one of UPSTREAMS_FILE, and costs milliseconds while it is dead")
+    func failsOver() async throws {
+        let dead = try freePort()
+        let second = try Stack.Replica(ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey]))
+        defer { second.process.signal(SIGKILL) }
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("upstreams-\(UUID()).json")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(
+            """
+            {"upstreams": [
+              {"name": "dead", "url": "http://127.0.0.1:\(dead)/v1", "key": "\(Stack.upstreamKey)"},
+              {"name": "alive", "url": "http://127.0.0.1:\(second.port)/v1", "key": "\(Stack.upstreamKey)", "priority": 1}
+            ]}
+            """.utf8
+        ).write(to: file)
+        // In place of the variables for a single one, which would be refused beside it.
+        let environment = ["UPSTREAMS_FILE": file.path, "UPSTREAM_URL": "", "UPSTREAM_API_KEY": ""]
+        try await Stack.with(environment: environment) { stack in
+            for _ in 0..<15 {
+                let begun = ContinuousClock.now
+                #expect(try StreamTranscript(stack.completed("tokens=3 interval=0").body).isDone)
+                #expect(ContinuousClock.now - begun < .seconds(1))
+            }
+            _ = try stack.server.process.waitForLine(containing: "upstream does not answer and is spared")
+            let metrics = try stack.ask("GET", "/metrics").text
+            #expect(metrics.contains("upstream_circuits_open{upstream=\"dead\"}"))
+            #expect(metrics.contains("upstream_attempts_failed_total{upstream=\"dead\",fault=\"unreachable\"}"))
             try stack.expectAllSettled()
         }
     }

@@ -214,9 +214,12 @@ struct PostgresOutageTests {
 extension PostgresServer {
     /// The ports of the connections to it that the kernel knows of, those that their clients have closed included.
     fileprivate func clientPorts() throws -> Set<UInt16> {
-        let lines = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n").dropFirst()
+        // The kernel gives a page at a time: a short read is not the end.
+        let file = try #require(FileHandle(forReadingAtPath: "/proc/net/tcp"))
+        var text: [UInt8] = []
+        while let part = try file.read(upToCount: 4096), !part.isEmpty { text += part }
         return Set(
-            lines.compactMap { line in
+            String(decoding: text, as: UTF8.self).split(separator: "\n").dropFirst().compactMap { line in
                 let words = line.split(separator: " ")
                 guard words.count > 2, words[2].split(separator: ":").last.flatMap({ UInt16($0, radix: 16) }) == port else {
                     return nil

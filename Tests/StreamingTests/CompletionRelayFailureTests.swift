@@ -12,7 +12,8 @@ import Testing
     @Test(
         "before the first output a failure is a status, and nothing is written",
         arguments: [
-            (UpstreamFault.brokeOff("reset", isAfterHead: false), ErrorCode.upstreamError), (.timedOut(.firstByte), .upstreamTimeout),
+            (UpstreamFault.brokeOff("reset", isAfterHead: false), ErrorCode.upstreamError),
+            (.timedOut(.firstByte), .upstreamTimeout),
         ])
     func failsBeforeHead(fault: UpstreamFault, code: ErrorCode) async throws {
         let seen = try await RelayScene.observe { scene in

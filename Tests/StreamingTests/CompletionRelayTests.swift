@@ -76,7 +76,9 @@ import Testing
     func commitsByAge() async throws {
         let timing = RelayTiming(commitAfter: .milliseconds(40))
         let seen = try await RelayScene.observe(timing: timing) { scene in
-            scene.upstream.after(.milliseconds(120)) { relay, _ in relay.failed(UpstreamFault.brokeOff("reset", isAfterHead: true)) }
+            scene.upstream.after(.milliseconds(120)) { relay, _ in
+                relay.failed(UpstreamFault.brokeOff("reset", isAfterHead: true))
+            }
         }
         #expect(seen.texts == [": keep-alive\n\n", "event: error\ndata: {\"code\":\"upstream_error\"}\n\n"])
         #expect(seen.writes.first.map { $0.at >= 36 } == true)

@@ -42,6 +42,25 @@ struct CompletionRelayTimeoutTests {
         #expect(seen.calls == ["cancel"])
     }
 
+    @Test("to give a text is saved by thoughts, which are tokens and no output")
+    func thinking() async throws {
+        var description = Self.upstream(firstToken: .milliseconds(150))
+        description.kind = .chat
+        let seen = try await RelayScene.observe(upstreams: [description]) { scene in
+            scene.upstream.after(.zero) { relay, _ in relay.head() }
+            for _ in 0..<10 {
+                scene.upstream.after(.milliseconds(40)) { relay, _ in
+                    relay.wakeUp(#"data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}"# + "\n\n")
+                }
+            }
+            scene.upstream.after(.zero) { relay, _ in
+                relay.wakeUp(#"data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"# + "\n\n" + C.done)
+            }
+        }
+        #expect(seen.outcome?.ending == .done)
+        #expect(seen.text == C.frame("a") + C.lastFrame("stop", 7, 11, "counted"))
+    }
+
     @Test("to give a text is tried on another upstream, not on the same")
     func firstTokenElsewhere() async throws {
         let slow = Self.upstream(firstToken: .milliseconds(50))

@@ -219,6 +219,16 @@ import Testing
         Usage(promptTokens: prompt, completionTokens: completion, source: source, maxTokensApplied: 100)
     }
 
+    @Test("a text that follows the finish reason is a failure, and an empty one or figures are not")
+    func textAfterFinish() {
+        let finished = C.event("a") + C.event("b") + C.event("c", finish: "stop")
+        let late = MachineRun(finished + C.event("") + C.event("LATE") + C.done)
+        #expect(late.text == C.frame("a") + C.frame("b") + C.frame("c"))
+        #expect(late.step == .failed(.malformedEvent("a text follows the finish reason")))
+        #expect(MachineRun(finished + C.event("") + C.usage(1, 3) + C.done).step == .done)
+        #expect(MachineRun(C.event("a", finish: "stop") + C.event("b", finish: "stop") + C.done).step == .done)
+    }
+
     @Test("the model and the finish reason are told, decoded")
     func names() {
         let run = MachineRun(Completions.event("a", finish: "st\\u006fp") + Completions.done)

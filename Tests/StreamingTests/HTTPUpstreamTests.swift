@@ -5,6 +5,12 @@ import Testing
 
 @testable import Streaming
 
+private final class FailoverSeen {
+    var times: [Duration] = []
+    var attempts: [FailedAttempt] = []
+    var opened: [Bool] = []
+}
+
 @Suite struct HTTPUpstreamTests {
     typealias C = Completions
 
@@ -100,6 +106,48 @@ import Testing
         #expect(seen.thrown?.code == .upstreamRateLimited)
         #expect(seen.thrown?.retryAfter == .milliseconds(250))
         #expect(seen.text == "")
+    }
+
+    @Test("an upstream that nobody listens for is followed by the next, and costs nothing once its breaker is open")
+    func failsOver() async throws {
+        try Self.initialized.get()
+        let loop = EventLoop(name: "test")
+        loop.start()
+        defer { loop.stop() }
+        let (times, attempts, opened) = try await loop.run { loop in
+            let io = loop.io
+            let body = Self.chunk(C.event("a", finish: "stop") + C.done) + "0\r\n\r\n"
+            let server = try ListeningUpstream(io: io, answer: [Self.head, body])
+            let gone = try ListeningUpstream(io: io, answer: [])
+            gone.stop()
+            let clients = try [gone.port, server.port].map {
+                try HTTPClient(origin: Origin(baseURL: "http://127.0.0.1:\($0)/v1"), io: io)
+            }
+            let seen = FailoverSeen()
+            let upstreams = try clients.map { client in
+                Upstream(
+                    description: UpstreamDescription(), transport: try HTTPUpstreamTransport(client: client, key: nil),
+                    onBreaker: { seen.opened.append($0) })
+            }
+            let pool = UpstreamPool(upstreams, timing: RelayTiming(), io: io) { seen.attempts.append($0) }
+            for _ in 0..<20 {
+                let sink = RecordingSink(io: io)
+                let relay = try CompletionRelay(
+                    id: RelayScene.ids.completion, owner: RelayScene.ids.user, sessionID: nil, request: RelayScene.request,
+                    pool: pool, requestedAt: io.now
+                ) { Array($0.code.rawValue.utf8) }
+                let begun = ContinuousClock.now
+                #expect(try await relay.relay(into: sink).ending == .done)
+                seen.times.append(ContinuousClock.now - begun)
+            }
+            for client in clients { client.close() }
+            server.stop()
+            return (seen.times, seen.attempts, seen.opened)
+        }
+        #expect(attempts.count == CircuitBreaker.threshold)
+        #expect(attempts.allSatisfy { $0.fault == "unreachable" })
+        #expect(opened == [true])
+        #expect(times.allSatisfy { $0 < .milliseconds(400) })
     }
 
     @Test("an upstream that closes without an answer is an upstream error")

@@ -4,8 +4,8 @@ import PlaygroundCore
 
 @testable import Streaming
 
-/// An upstream without a network: it does to a relay what its script says, step by step on the loop. Every attempt has a script of its
-/// own; where there are more attempts than scripts, the last one is repeated.
+/// An upstream without a network: it does to a relay what its script says, step by step on the loop. Every attempt has a
+/// script of its own; where there are more attempts than scripts, the last one is repeated.
 final class ScriptedUpstream: UpstreamTransport {
     typealias Step = (CompletionRelay, ScriptedExchange) -> Void
 
@@ -39,7 +39,8 @@ final class ScriptedUpstream: UpstreamTransport {
         return exchange
     }
 
-    private func run(_ script: ArraySlice<(after: Duration, step: Step)>, _ relay: CompletionRelay, _ exchange: ScriptedExchange) {
+    private func run(_ script: ArraySlice<(after: Duration, step: Step)>, _ relay: CompletionRelay, _ exchange: ScriptedExchange)
+    {
         guard let (duration, step) = script.first else { return }
         let timer = LoopTimer { [self] in
             if exchange.isCancelled { return }
