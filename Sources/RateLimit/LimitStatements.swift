@@ -9,10 +9,6 @@ enum LimitStatements {
     /// still look as if it could have been admitted, and the caller looks again. A completion id that another transaction has
     /// inserted meanwhile violates the primary key, which undoes the whole statement.
     ///
-    /// The commit is not waited for: what it decides holds for everybody at once, and the settlement, whose commit is waited for,
-    /// brings both to the disk. So the first token does not wait for a disk. Should the database's machine fail, admissions of its
-    /// last half second are forgotten with their costs: those completions go on, and their settlements find nothing to bill.
-    ///
     /// $1 user, $2 session or null, $3 completion, $4 process, $5 requests a minute, $6 tokens a minute, $7 streams at once,
     /// $8 tokens to reserve, $9 model, $10 preset or null, $11 `max_tokens`.
     static let reserve = PostgresStatement(
@@ -28,8 +24,7 @@ enum LimitStatements {
                 $2::uuid is null
                     or exists (select from sessions where id = $2 and user_id = $1 and revoked_at is null) as session_live,
                 exists (select from reservations where completion_id = $3::uuid)
-                    or exists (select from usage where completion_id = $3) as repeated,
-                set_config('synchronous_commit', 'off', true) as commit
+                    or exists (select from usage where completion_id = $3) as repeated
         ), admitted as (
             update buckets b set
                 request_units = refilled(b.request_units, $5, b.at) - 60000000,
