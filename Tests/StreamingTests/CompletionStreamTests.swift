@@ -144,7 +144,7 @@ import Testing
 
     static let malformedTexts: [String] = [
         "{", "[]", "null", "1", "{}x", "", "[DONE", "{\"a\":01}",
-        "{\"choices\":{}}", "{\"choices\":[1]}", "{\"choices\":null}", "{\"choices\":[{}]}",
+        "{\"choices\":{}}", "{\"choices\":[1]}", "{\"choices\":null}",
         "{\"choices\":[{\"text\":1}]}", "{\"choices\":[{\"text\":\"a\"}]",
         "{\"choices\":[{\"text\":\"a\",\"index\":\"0\"}]}",
         "{\"choices\":[{\"text\":\"a\",\"index\":0.5}]}",
@@ -160,6 +160,7 @@ import Testing
         "{\"choices\":[{\"text\":\"a\",\"finish_reason\":\"\\ud800\"}]}",
         "{\"choices\":[{\"text\":\"a\",\"finish_reason\":\"12345678901234567890123456789012345678901234567890123456789012345\"}]}",
         "{\"choices\":[{\"delta\":{\"content\":\"a chat\"}}]}",
+        "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"in one piece\"},\"finish_reason\":\"stop\"}]}",
     ]
 
     static let malformedBytes: [[UInt8]] = [
