@@ -16,9 +16,8 @@ extension CompletionRelay: ByteSource {
     /// Sends what the output holds, and begins the answer with it if it has not begun.
     func write() {
         guard let sink else { return }
-        if !isCommitted { commit() }
         state.pointee.clock.heartbeatAt = pool.io.now + pool.heartbeatMilliseconds
-        arm()
+        if !isCommitted { commit() }
         sink.write(output, last: false)
         // The write may have found the client gone and ended all of this.
         if continuation != nil, !isPaused, sink.isFull { pause() }
@@ -29,6 +28,7 @@ extension CompletionRelay: ByteSource {
         isCommitted = true
         pending = nil
         state.pointee.clock.headAt = RelayClock.never
+        arm()
     }
 
     /// The upstream is not read, so that its silence tells nothing.

@@ -126,8 +126,10 @@ extension CompletionRelay {
         state.pointee.seenEvents = events
         // A model that thinks aloud for minutes has begun.
         guard state.pointee.stream.hasTokens else { return }
+        let isFirst = state.pointee.clock.firstTokenAt != RelayClock.never
         state.pointee.clock.firstTokenAt = RelayClock.never
         if !isPaused { state.pointee.clock.silenceAt = pool.io.now + upstream.silenceMilliseconds }
+        if isFirst { arm() }
     }
 
     private func collected() {

@@ -49,7 +49,9 @@ package final class CompletionRelay {
     var exchange: (any UpstreamExchange)?
     var sink: (any ByteSink)?
     var timer: LoopTimer?
-    var continuation: UnsafeContinuation<CompletionOutcome.Ending, Never>?
+    /// What waits for the end; nil before the start and after the end.
+    var continuation: UnsafeContinuation<Void, Never>?
+    private var ending = CompletionOutcome.Ending.clientGone
     var refusal: Refusal?
     var step = CompletionStream.Step.goesOn
     /// How it is to end as soon as it starts.
@@ -103,24 +105,33 @@ package final class CompletionRelay {
         return Usage(promptTokens: 0, completionTokens: 0, source: .exact, maxTokensApplied: usage.maxTokensApplied)
     }
 
-    /// Streams the completion into `sink`; suspends once, until it has ended. To be called once.
-    /// - Throws: only while nothing was written, so that the answer can still be a status.
-    package func relay(into sink: any ByteSink) async throws(ServiceError) -> CompletionOutcome {
-        let ending = await run(sink)
-        if case .failed(let error) = ending, !isCommitted { throw error }
-        return outcome(ending)
-    }
+    /// Streams the completion into `sink`; suspends once, until it has ended. To be called once; what came of it, ``outcome()``
+    /// tells: a task keeps the room of every value that is alive over a suspension, and of every result, as long as it lasts.
+    package func relay(into sink: any ByteSink) async { await run(sink) }
 
-    /// Collects the completion and writes nothing; `sink` tells when the client leaves. To be called once.
-    package func collect(watching sink: any ByteSink) async throws(ServiceError) -> CompletionResult {
+    /// Collects the completion and writes nothing; `sink` tells when the client leaves. To be called once; ``result()`` tells.
+    package func collect(watching sink: any ByteSink) async {
         isCollecting = true
         output = .allocate(capacity: 1)
         output.initialize(to: OutputBuffer(capacity: 1024))
         state.pointee.stream.form = .text
-        let ending = await run(sink)
-        if case .failed(let error) = ending { throw error }
-        return CompletionResult(
-            outcome: outcome(ending), escapedText: Array(output.pointee.bytes), logprobs: state.pointee.stream.collectedLogprobs)
+        await run(sink)
+    }
+
+    /// How a completion that was streamed has ended.
+    /// - Throws: its failure, if nothing was written, so that the answer can still be a status.
+    package func outcome() throws(ServiceError) -> CompletionOutcome {
+        if case .failed(let error) = ending, !isCommitted { throw error }
+        return CompletionOutcome(
+            ending: ending, usage: progress, model: state.pointee.stream.model,
+            finishReason: state.pointee.stream.finishReason)
+    }
+
+    /// What a completion that was collected has become.
+    /// - Throws: its failure.
+    package func result() throws(ServiceError) -> CompletionResult {
+        CompletionResult(
+            outcome: try outcome(), escapedText: Array(output.pointee.bytes), logprobs: state.pointee.stream.collectedLogprobs)
     }
 
     /// Ends the completion with an error that is not the upstream's: the server stops, or the session was revoked.
@@ -142,19 +153,13 @@ package final class CompletionRelay {
         finish(.stopped)
     }
 
-    private func outcome(_ ending: CompletionOutcome.Ending) -> CompletionOutcome {
-        CompletionOutcome(
-            ending: ending, usage: progress, model: state.pointee.stream.model,
-            finishReason: state.pointee.stream.finishReason)
-    }
-
-    private func run(_ sink: any ByteSink) async -> CompletionOutcome.Ending {
+    private func run(_ sink: any ByteSink) async {
         if sink.isClosed {
             pending = nil
             pool.openRelays.remove(self)
-            return .clientGone
+            return
         }
-        return await withUnsafeContinuation { continuation in
+        await withUnsafeContinuation { continuation in
             self.continuation = continuation
             start(sink)
         }
@@ -185,6 +190,7 @@ package final class CompletionRelay {
     func finish(_ ending: CompletionOutcome.Ending) {
         guard let continuation else { return }
         self.continuation = nil
+        self.ending = ending
         pending = nil
         pool.openRelays.remove(self)
         sink?.source = nil
@@ -197,25 +203,20 @@ package final class CompletionRelay {
             exchange?.cancel()
             exchange = nil
         }
-        continuation.resume(returning: ending)
+        continuation.resume()
     }
 }
 
 // MARK: Time
 
 extension CompletionRelay {
-    /// Has the timer fire at the next moment that is waited for. To put it off is one store.
-    @inline(__always)
+    /// Has the timer fire at the next moment that is waited for, or before: one that finds nothing due is armed again. So a moment
+    /// that is put off costs nothing here.
     func arm() {
         let next = state.pointee.clock.next
-        guard let timer else { return }
-        let left = max(0, next - pool.io.now)
-        if next >= state.pointee.armedAt, state.pointee.armedAt != RelayClock.never {
-            pool.io.refresh(timer, milliseconds: left)
-        } else {
-            pool.io.schedule(timer, after: .milliseconds(left))
-        }
+        guard let timer, next < state.pointee.armedAt else { return }
         state.pointee.armedAt = next
+        pool.io.schedule(timer, after: .milliseconds(max(0, next - pool.io.now)))
     }
 
     private func timerFired() {

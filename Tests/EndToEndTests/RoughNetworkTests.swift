@@ -67,7 +67,12 @@ struct RoughNetworkTests {
                     front.set(RoughProxy.Trouble(how, after: offset))
                     let what = "\(how) after \(offset) of \(length), stream=\(isStream)"
                     let answer = try stack.attempt(what, at: front.port, isStream: isStream)
-                    guard case .cut = answer else { throw TestFailure("\(what): \(answer)") }
+                    switch answer {
+                    case .cut: continue
+                    // What is left of the limits is a few digits longer or shorter from answer to answer.
+                    case .done where offset > length - 20: continue
+                    default: throw TestFailure("\(what): \(answer)")
+                    }
                 }
             }
             try stack.expectAllSettled()

@@ -71,11 +71,13 @@ enum RelayScene {
             var seen = Observation()
             do throws(ServiceError) {
                 if collecting {
-                    let result = try await relay.collect(watching: sink)
+                    await relay.collect(watching: sink)
+                    let result = try relay.result()
                     seen.outcome = result.outcome
                     seen.collected = String(decoding: result.escapedText, as: UTF8.self)
                 } else {
-                    seen.outcome = try await relay.relay(into: sink)
+                    await relay.relay(into: sink)
+                    seen.outcome = try relay.outcome()
                 }
             } catch {
                 seen.thrown = error

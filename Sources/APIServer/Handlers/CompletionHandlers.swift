@@ -89,24 +89,17 @@ final class CompletionHandlers {
 
     @inline(never)
     private func stream(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
-        let stream = open(ask, context)
         let meter = meters.start()
-        do throws(ServiceError) {
-            return streamed(try await relay.relay(into: stream), relay.id, meter, context)
-        } catch {
-            return failed(error, relay, meter, context)
-        }
+        await relay.relay(into: open(ask, context))
+        return streamed(relay, meter, context)
     }
 
     @inline(never)
     private func collect(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
         let stream = open(ask, context)
         let meter = meters.start()
-        do throws(ServiceError) {
-            return collected(try await relay.collect(watching: stream), ask, meter, stream)
-        } catch {
-            return failed(error, relay, meter, context)
-        }
+        await relay.collect(watching: stream)
+        return collected(relay, ask, meter, stream, context)
     }
 
     @inline(never)
@@ -118,22 +111,33 @@ final class CompletionHandlers {
 
     @inline(never)
     private func streamed(
-        _ outcome: CompletionOutcome, _ id: CompletionID, _ meter: CompletionMeters.Measurement, _ context: RequestContext
+        _ relay: CompletionRelay, _ meter: CompletionMeters.Measurement, _ context: RequestContext
     ) -> Reply {
-        settle(id, outcome)
-        meter.ended(outcome)
-        if case .failed(let error) = outcome.ending { context.noteFailure(error) }
-        return .streamed
+        do throws(ServiceError) {
+            let outcome = try relay.outcome()
+            settle(relay.id, outcome)
+            meter.ended(outcome)
+            if case .failed(let error) = outcome.ending { context.noteFailure(error) }
+            return .streamed
+        } catch {
+            return failed(error, relay, meter, context)
+        }
     }
 
     @inline(never)
     private func collected(
-        _ result: CompletionResult, _ ask: Ask, _ meter: CompletionMeters.Measurement, _ stream: ResponseStream
+        _ relay: CompletionRelay, _ ask: Ask, _ meter: CompletionMeters.Measurement, _ stream: ResponseStream,
+        _ context: RequestContext
     ) -> Reply {
-        settle(ask.id, result.outcome)
-        meter.ended(result.outcome)
-        if stream.isClosed { return .streamed }
-        return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
+        do throws(ServiceError) {
+            let result = try relay.result()
+            settle(relay.id, result.outcome)
+            meter.ended(result.outcome)
+            if stream.isClosed { return .streamed }
+            return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
+        } catch {
+            return failed(error, relay, meter, context)
+        }
     }
 
     @inline(never)
