@@ -85,6 +85,9 @@ package struct CompletionStream: ~Copyable {
     /// Whether the model has begun: with a text, or with a thought, which is not passed on.
     package var hasTokens: Bool { texts + thoughts > 0 }
 
+    /// Whether it is known that something was generated: the model has begun, or the upstream says so.
+    package var hasUse: Bool { hasTokens || told.map { $0.completionTokens > 0 } ?? false }
+
     /// The log probabilities that were collected beside the text, as one JSON value; nil where there are none.
     package var collectedLogprobs: [UInt8]? {
         guard let collected = logprobs?.collected, !collected.isEmpty else { return nil }

@@ -226,7 +226,7 @@ struct CompletionRelayRetryTests {
             }
         }
         #expect(seen.thrown?.code == .upstreamError)
-        #expect(seen.progress == RelayScene.usage(0, 0, .exact))
+        #expect(seen.progress == RelayScene.usage(0, 0, .estimated))
     }
 
     @Test("a refusal that never ends is judged by its status after a moment")
