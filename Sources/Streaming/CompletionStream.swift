@@ -214,6 +214,8 @@ package struct CompletionStream: ~Copyable {
     }
 
     private mutating func take(_ usage: UpstreamUsage) {
+        // More than was asked for, thoughts included, was not made: a proxy may have counted with a tokenizer of its own.
+        guard usage.completionTokens <= maxTokensApplied else { return }
         told = usage
         uncounted = 0
     }

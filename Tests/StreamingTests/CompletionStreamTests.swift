@@ -19,6 +19,8 @@ import Testing
         }
     }
 
+    static let zeros = #"{"completion_tokens":0,"prompt_tokens":0,"total_tokens":0}"#
+
     static let wellEnded: [Case] = [
         Case(
             "the last content event carries text and finish reason; the usage comes on its own",
@@ -50,6 +52,24 @@ import Testing
             "zero tokens for a completion that has a text are not believed",
             C.event("a", finish: "stop") + C.usage(0, 0) + C.done,
             C.frame("a") + C.lastFrame("stop", 7, 1, "counted")),
+        Case(
+            "more tokens than were asked for are not believed, nor what is said of the prompt beside them",
+            C.event("a", finish: "length") + C.usage(8, 101) + C.done,
+            C.frame("a") + C.lastFrame("length", 7, 1, "counted")),
+        Case(
+            "as many tokens as were asked for are believed, thoughts among them",
+            C.event("a", finish: "length") + C.usage(8, 100) + C.done,
+            C.frame("a") + C.lastFrame("length", 8, 100, "exact")),
+        Case(
+            "an event that tells too many leaves what was told before it, and is counted itself",
+            C.event("a", usage: #"{"prompt_tokens":5,"completion_tokens":4}"#)
+                + C.event("b", finish: "stop", usage: #"{"prompt_tokens":5,"completion_tokens":400}"#) + C.done,
+            C.frame("a") + C.frame("b") + C.lastFrame("stop", 5, 5, "counted")),
+        Case(
+            "zeros in every event, where usage was not asked for, are no count",
+            C.event("a", usage: Self.zeros) + C.event("b", usage: Self.zeros) + C.event("", finish: "stop", usage: Self.zeros)
+                + C.done,
+            C.frame("a") + C.frame("b") + C.lastFrame("stop", 7, 2, "counted")),
         Case(
             "a completion without any text ends well with the last frame alone",
             C.event("", finish: "stop") + C.usage(4, 0) + C.done, C.lastFrame("stop", 4, 0, "exact")),

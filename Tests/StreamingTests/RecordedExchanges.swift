@@ -116,11 +116,11 @@ struct RecordedExchange: Sendable, CustomTestStringConvertible {
                 openAIChat(#"{"role":"assistant","content":"","refusal":null}"#, padding: "q"),
                 openAIChat(#"{"content":"42"}"#, padding: "rs"), openAIChat("{}", finish: "stop", padding: "t"),
                 #"{"id":"chatcmpl-CL6","object":"chat.completion.chunk","created":1759118174,"model":"o4-mini-2025-04-16","#
-                    + #""choices":[],"usage":{"prompt_tokens":12,"completion_tokens":139,"total_tokens":151,"#
-                    + #""completion_tokens_details":{"reasoning_tokens":128}}}"#,
+                    + #""choices":[],"usage":{"prompt_tokens":12,"completion_tokens":99,"total_tokens":111,"#
+                    + #""completion_tokens_details":{"reasoning_tokens":88}}}"#,
                 "[DONE]",
             ],
-            C.frame("42") + C.lastFrame("stop", 12, 139, "exact")),
+            C.frame("42") + C.lastFrame("stop", 12, 99, "exact")),
         RecordedExchange(
             "vLLM, chat with reasoning and usage in every event", .chat,
             [
