@@ -189,7 +189,7 @@ package final class CompletionRelay {
     static func stream(for request: UpstreamRequest, from upstream: Upstream, isCollecting: Bool) -> CompletionStream {
         var stream = CompletionStream(
             kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens,
-            wantsLogprobs: request.wantsLogprobs)
+            wantsLogprobs: request.wantsLogprobs, asksForUsage: upstream.description.tellsUsage)
         if isCollecting { stream.form = .text }
         return stream
     }

@@ -40,6 +40,7 @@ package struct CompletionStream: ~Copyable {
     package var form = Form.frames
     private let promptEstimate: Int
     private let maxTokensApplied: Int
+    private let asksForUsage: Bool
     private var parser = ServerSentEventParser()
     private var scanner: EventScanner
     /// Only where they were asked for.
@@ -67,11 +68,14 @@ package struct CompletionStream: ~Copyable {
     ///   - promptEstimate: the prompt's tokens, until the upstream tells.
     ///   - maxTokensApplied: the `max_tokens` the upstream is asked for.
     ///   - wantsLogprobs: whether the upstream is asked for log probabilities and the client gets them.
+    ///   - asksForUsage: whether the upstream is asked to tell the usage.
     package init(
-        kind: UpstreamKind = .completion, promptEstimate: Int, maxTokensApplied: Int, wantsLogprobs: Bool = false
+        kind: UpstreamKind = .completion, promptEstimate: Int, maxTokensApplied: Int, wantsLogprobs: Bool = false,
+        asksForUsage: Bool = true
     ) {
         self.promptEstimate = promptEstimate
         self.maxTokensApplied = maxTokensApplied
+        self.asksForUsage = asksForUsage
         scanner = EventScanner(kind: kind, wantsLogprobs: wantsLogprobs)
         logprobs = wantsLogprobs ? LogprobLedger() : nil
     }
@@ -183,7 +187,7 @@ package struct CompletionStream: ~Copyable {
         }
         // Matched as a prefix, as the official clients do: no JSON text begins so.
         if event.data.starts(with: "[DONE]".utf8) {
-            guard !escapedFinishReason.isEmpty else { throw .endedEarly }
+            guard !escapedFinishReason.isEmpty, !isHollow else { throw .endedEarly }
             if form == .frames { appendEnd(usage: progress, to: output) }
             return true
         }
@@ -211,6 +215,13 @@ package struct CompletionStream: ~Copyable {
         if text.isEmpty, found.reasoning != nil { countThought() }
         if let usage = found.usage { take(usage) }
         return false
+    }
+
+    /// A completion that ended of itself without a text, a thought or the usage that was asked for. A model that had nothing to
+    /// say has read its prompt all the same; proxies make this of an upstream that broke off before it said anything.
+    private var isHollow: Bool {
+        asksForUsage && !hasTokens && escapedFinishReason.elementsEqual("stop".utf8)
+            && told.map { $0.promptTokens + $0.completionTokens == 0 } ?? true
     }
 
     private mutating func take(_ usage: UpstreamUsage) {

@@ -94,7 +94,7 @@ struct CompletionRelayRetryTests {
     }
 
     enum Failure: CaseIterable {
-        case unreachable, connectTimeOut, wrongKey, broken, reset, truncated, empty, malformed, noStream, garbage, firstByte
+        case unreachable, connectTimeOut, wrongKey, broken, reset, truncated, empty, hollow, malformed, noStream, garbage, firstByte
     }
 
     @Test("a failure of the first upstream leads to the second at once", arguments: Failure.allCases)
@@ -118,6 +118,9 @@ struct CompletionRelayRetryTests {
                 case .empty:
                     relay.head()
                     relay.completed()
+                case .hollow:
+                    relay.head()
+                    relay.wakeUp(C.event("", finish: "stop") + C.done)
                 case .malformed:
                     relay.head()
                     relay.wakeUp("data: {\n\n")

@@ -126,6 +126,8 @@ import Testing
         (C.event("a", finish: "stop") + C.usage(1, 1), C.frame("a"), .endedEarly),
         (C.event("a") + C.done, C.frame("a"), .endedEarly),
         (C.done, "", .endedEarly),
+        (C.event("", finish: "stop") + C.done, "", .endedEarly),
+        (C.event("", finish: "stop") + C.usage(0, 0) + C.done, "", .endedEarly),
         (C.event("a") + "data: {\"id\":\"cm", C.frame("a"), .endedEarly),
         (C.event("a", finish: "stop") + "data: [DONE]", C.frame("a"), .endedEarly),
         (
@@ -248,6 +250,14 @@ import Testing
         #expect(late.step == .failed(.malformedEvent("a text follows the finish reason")))
         #expect(MachineRun(finished + C.event("") + C.usage(1, 3) + C.done).step == .done)
         #expect(MachineRun(C.event("a", finish: "stop") + C.event("b", finish: "stop") + C.done).step == .done)
+    }
+
+    @Test("nothing is a completion where something shows that the model was there, or that it would not show", arguments: [
+        (C.event("", finish: "stop") + C.usage(4, 0) + C.done, true), (C.event("", finish: "content_filter") + C.done, true),
+        (C.event("", finish: "stop") + C.done, false),
+    ])
+    func emptyCompletion(body: String, asksForUsage: Bool) {
+        #expect(MachineRun(body, asksForUsage: asksForUsage).step == .done)
     }
 
     @Test("the model and the finish reason are told, decoded")
