@@ -3,8 +3,9 @@ import PlaygroundCore
 
 /// Which upstream a completion asks next while its answer has not begun: pure, time and randomness are passed in.
 ///
-/// Another upstream is asked at once; the same one only after a failure that may pass, and after a wait: full jitter on top
-/// of what the upstream asked for, never less. A wait that does not end early enough is not begun.
+/// Another upstream is asked at once; the same one only after a failure that may pass, and after a wait: what the upstream asked
+/// for and up to the backoff on top, or else half the backoff to all of it, so that one which is starting is reached and those
+/// who wait do not come back in step. A wait that does not end early enough is not begun.
 struct AttemptPlan {
     enum Step: Equatable {
         /// The candidate at this place, now.
@@ -15,8 +16,9 @@ struct AttemptPlan {
     }
 
     /// With few candidates, so many attempts are made in all; with more, each is asked once.
-    static let attemptLimit = 4
-    static let firstWait = Duration.milliseconds(100)
+    static let attemptLimit = 5
+    /// It doubles from attempt to attempt: at the median the last one begins after 2.8 s, seldom before 2 s.
+    static let firstWait = Duration.milliseconds(250)
     static let longestWait = Duration.seconds(2)
 
     private struct Candidate {
@@ -71,7 +73,7 @@ struct AttemptPlan {
         case .none: isOver = true
         case .elsewhere: candidates[index].isRuledOut = true
         case .again(let wait):
-            let jitter = candidates[index].backoff.delay(random: random)
+            let jitter = candidates[index].backoff.delay(random: wait == nil ? (1 + random) / 2 : random)
             candidates[index].backoff.failed()
             candidates[index].earliest = now + ((wait ?? .zero) + jitter).wholeMilliseconds
         }

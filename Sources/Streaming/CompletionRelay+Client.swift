@@ -81,7 +81,8 @@ extension CompletionRelay: ByteSource {
 
     func fail(_ error: ServiceError) {
         guard continuation != nil else { return }
-        if !state.pointee.stream.hasText { isUnused = true }
+        if !state.pointee.stream.hasUse { isUnused = true }
+        if exchange != nil, refusal == nil { mayHaveCost = true }
         // With output in hand the completion has begun: that is delivered first.
         if !isCollecting, isCommitted || !output.pointee.isEmpty {
             isCommitted = true

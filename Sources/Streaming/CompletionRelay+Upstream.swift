@@ -11,6 +11,7 @@ extension CompletionRelay {
         switch pending.next(now: now) {
         case .ask(let index): ask(pending, index, now: now)
         case .wait(let time):
+            isUnused = true
             restart(pending)
             state.pointee.clock.attemptAt = time
             arm()
@@ -45,11 +46,10 @@ extension CompletionRelay {
         refusal = nil
         let now = pool.io.now
         upstream.failed(fault, askedAt: askedAt, now: now)
-        let hasText = state.pointee.stream.hasText
-        // What was not delivered is not billed.
-        if !hasText { isUnused = true }
+        if !fault.isRefusal { mayHaveCost = true }
+        if !state.pointee.stream.hasUse { isUnused = true }
         // Output that waits for the end of the wake-up may have no text: log probabilities alone.
-        guard let pending, !hasText, isCollecting || output.pointee.isEmpty else {
+        guard let pending, !state.pointee.stream.hasText, isCollecting || output.pointee.isEmpty else {
             report(fault, .giveUp, now: now)
             return fail(fault.serviceError)
         }

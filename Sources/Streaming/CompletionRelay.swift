@@ -56,8 +56,10 @@ package final class CompletionRelay {
     var step = CompletionStream.Step.goesOn
     /// How it is to end as soon as it starts.
     private var earlyEnding: CompletionOutcome.Ending?
-    /// No upstream was asked, or none of those asked gave anything.
+    /// No upstream was asked, or the last one that was has given nothing.
     var isUnused = true
+    /// An upstream took the request and failed without refusing it: what that has cost, nobody tells.
+    var mayHaveCost = false
     private(set) var isCollecting = false
     var isCommitted = false
     var isPaused = false
@@ -97,12 +99,18 @@ package final class CompletionRelay {
         }
     }
 
-    /// What was used so far, or in all once it has ended, however it ended. A completion of which no upstream gave anything
-    /// used nothing; one whose client left while it was waited for used its prompt.
+    /// What was used so far, or in all once it has ended, however it ended.
+    ///
+    /// It is what the last upstream that was asked is known to have made, delivered or not; what an earlier one made before it
+    /// failed is nobody's. A completion of which no upstream gave anything used nothing, which is exact only where each of them
+    /// refused it or was never reached: one that broke off may have been at work. A completion whose client left while it was
+    /// waited for used its prompt.
     package var progress: Usage {
         let usage = state.pointee.stream.progress
         if !isUnused { return usage }
-        return Usage(promptTokens: 0, completionTokens: 0, source: .exact, maxTokensApplied: usage.maxTokensApplied)
+        return Usage(
+            promptTokens: 0, completionTokens: 0, source: mayHaveCost ? .estimated : .exact,
+            maxTokensApplied: usage.maxTokensApplied)
     }
 
     /// Streams the completion into `sink`; suspends once, until it has ended. To be called once; what came of it, ``outcome()``
@@ -181,7 +189,7 @@ package final class CompletionRelay {
     static func stream(for request: UpstreamRequest, from upstream: Upstream, isCollecting: Bool) -> CompletionStream {
         var stream = CompletionStream(
             kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens,
-            wantsLogprobs: request.wantsLogprobs)
+            wantsLogprobs: request.wantsLogprobs, asksForUsage: upstream.description.tellsUsage)
         if isCollecting { stream.form = .text }
         return stream
     }

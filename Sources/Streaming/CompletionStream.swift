@@ -40,6 +40,7 @@ package struct CompletionStream: ~Copyable {
     package var form = Form.frames
     private let promptEstimate: Int
     private let maxTokensApplied: Int
+    private let asksForUsage: Bool
     private var parser = ServerSentEventParser()
     private var scanner: EventScanner
     /// Only where they were asked for.
@@ -67,11 +68,14 @@ package struct CompletionStream: ~Copyable {
     ///   - promptEstimate: the prompt's tokens, until the upstream tells.
     ///   - maxTokensApplied: the `max_tokens` the upstream is asked for.
     ///   - wantsLogprobs: whether the upstream is asked for log probabilities and the client gets them.
+    ///   - asksForUsage: whether the upstream is asked to tell the usage.
     package init(
-        kind: UpstreamKind = .completion, promptEstimate: Int, maxTokensApplied: Int, wantsLogprobs: Bool = false
+        kind: UpstreamKind = .completion, promptEstimate: Int, maxTokensApplied: Int, wantsLogprobs: Bool = false,
+        asksForUsage: Bool = true
     ) {
         self.promptEstimate = promptEstimate
         self.maxTokensApplied = maxTokensApplied
+        self.asksForUsage = asksForUsage
         scanner = EventScanner(kind: kind, wantsLogprobs: wantsLogprobs)
         logprobs = wantsLogprobs ? LogprobLedger() : nil
     }
@@ -84,6 +88,9 @@ package struct CompletionStream: ~Copyable {
 
     /// Whether the model has begun: with a text, or with a thought, which is not passed on.
     package var hasTokens: Bool { texts + thoughts > 0 }
+
+    /// Whether it is known that something was generated: the model has begun, or the upstream says so.
+    package var hasUse: Bool { hasTokens || told.map { $0.completionTokens > 0 } ?? false }
 
     /// The log probabilities that were collected beside the text, as one JSON value; nil where there are none.
     package var collectedLogprobs: [UInt8]? {
@@ -180,7 +187,7 @@ package struct CompletionStream: ~Copyable {
         }
         // Matched as a prefix, as the official clients do: no JSON text begins so.
         if event.data.starts(with: "[DONE]".utf8) {
-            guard !escapedFinishReason.isEmpty else { throw .endedEarly }
+            guard !escapedFinishReason.isEmpty, !isHollow else { throw .endedEarly }
             if form == .frames { appendEnd(usage: progress, to: output) }
             return true
         }
@@ -210,7 +217,16 @@ package struct CompletionStream: ~Copyable {
         return false
     }
 
+    /// A completion that ended of itself without a text, a thought or the usage that was asked for. A model that had nothing to
+    /// say has read its prompt all the same; proxies make this of an upstream that broke off before it said anything.
+    private var isHollow: Bool {
+        asksForUsage && !hasTokens && escapedFinishReason.elementsEqual("stop".utf8)
+            && told.map { $0.promptTokens + $0.completionTokens == 0 } ?? true
+    }
+
     private mutating func take(_ usage: UpstreamUsage) {
+        // More than was asked for, thoughts included, was not made: a proxy may have counted with a tokenizer of its own.
+        guard usage.completionTokens <= maxTokensApplied else { return }
         told = usage
         uncounted = 0
     }

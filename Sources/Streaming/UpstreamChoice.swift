@@ -18,6 +18,7 @@ struct UpstreamChoice {
         guard try scanner.kind() == .object else { throw EventMisfit.shape("a choice is no object") }
         var hasIndex = false
         var hasText = false
+        var speaksOtherwise = false
         var hasFinishReason = false
         try scanner.enterObject()
         while let key = try scanner.nextKey() {
@@ -30,6 +31,11 @@ struct UpstreamChoice {
                 if hasText { throw EventMisfit.shape("a choice has two deltas") }
                 hasText = true
                 try takeDelta(&scanner)
+            // What the other dialect says it with, or an answer in one piece.
+            case 4 where scanner.matches(key, "text"), 5 where scanner.matches(key, "delta"),
+                7 where scanner.matches(key, "message"):
+                if try scanner.kind() != .null { speaksOtherwise = true }
+                try scanner.skipValue()
             case 13 where scanner.matches(key, "finish_reason"):
                 if hasFinishReason { throw EventMisfit.shape("a choice has two finish reasons") }
                 hasFinishReason = true
@@ -53,7 +59,10 @@ struct UpstreamChoice {
             default: try scanner.skipValue()
             }
         }
-        guard hasText else { throw EventMisfit.shape(kind == .completion ? "a choice has no text" : "a choice has no delta") }
+        // Some upstreams leave out what is null: then a choice may have nothing but its finish reason, or its index.
+        if speaksOtherwise, !hasText {
+            throw EventMisfit.shape(kind == .completion ? "a choice has no text" : "a choice has no delta")
+        }
     }
 
     /// Takes what a chat model says. A refusal is what it answers, so it is text like any other; calls of tools were not

@@ -51,6 +51,14 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
         }
     }
 
+    /// Whether the request never came to the upstream, or was sent back by it: no model was at work.
+    var isRefusal: Bool {
+        switch self {
+        case .refused, .unreachable, .timedOut(.connect): true
+        default: false
+        }
+    }
+
     /// How long the upstream asks to wait, where that helps.
     var retryAfter: Duration? {
         if case .again(let wait) = remedy { wait } else { nil }

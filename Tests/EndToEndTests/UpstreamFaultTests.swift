@@ -113,15 +113,15 @@ struct UpstreamFaultTests {
         }
     }
 
-    @Test("by not being there gives 502 at once; when it comes back, completions work again without a restart")
+    @Test("by not being there gives 502; when it comes back, completions work again without a restart")
     func notListening() async throws {
         let port = try freePort()
         try await Stack.with(environment: ["UPSTREAM_URL": "http://127.0.0.1:\(port)/v1"]) { stack in
-            for isStream in [true, false] {
-                let answer = try stack.completed("tokens=3", stream: isStream)
-                #expect(answer.status == 502)
-                #expect(answer.problemCode == "upstream_error")
-            }
+            let first = try stack.completed("tokens=3")
+            #expect(first.status == 502)
+            #expect(first.problemCode == "upstream_error")
+            // The attempts of one request are enough for its loop to spare it for a moment.
+            #expect([502, 503].contains(try stack.completed("tokens=3", stream: false).status))
             _ = try stack.wait("a loop to spare it") {
                 let answer = try stack.completed("tokens=3")
                 return answer.problemCode == "upstream_unavailable" && answer.head["retry-after"] != nil ? true : nil

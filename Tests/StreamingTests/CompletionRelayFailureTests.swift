@@ -21,7 +21,7 @@ import Testing
         }
         #expect(seen.thrown?.code == code)
         #expect(seen.writes.isEmpty)
-        #expect(seen.progress == RelayScene.usage(0, 0, .exact))
+        #expect(seen.progress == RelayScene.usage(0, 0, .estimated))
         #expect(seen.stillOpen == 0)
     }
 
@@ -39,7 +39,7 @@ import Testing
         #expect(seen.thrown?.code == .upstreamError)
         #expect(seen.writes.isEmpty)
         #expect(seen.outputIsEmpty)
-        #expect(seen.progress == RelayScene.usage(0, 0, .exact))
+        #expect(seen.progress == RelayScene.usage(0, 0, .estimated))
     }
 
     @Test(

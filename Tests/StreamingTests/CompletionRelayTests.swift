@@ -83,7 +83,7 @@ import Testing
         #expect(seen.texts == [": keep-alive\n\n", "event: error\ndata: {\"code\":\"upstream_error\"}\n\n"])
         #expect(seen.writes.first.map { $0.at >= 36 } == true)
         #expect(seen.thrown == nil)
-        #expect(seen.outcome?.usage == RelayScene.usage(0, 0, .exact))
+        #expect(seen.outcome?.usage == RelayScene.usage(0, 0, .estimated))
     }
 
     @Test("an answer without output begins so long after the upstream's 200")

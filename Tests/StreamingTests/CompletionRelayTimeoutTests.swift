@@ -38,7 +38,7 @@ struct CompletionRelayTimeoutTests {
         }
         #expect(seen.thrown?.code == .upstreamTimeout)
         #expect(seen.thrown?.phase == .firstToken)
-        #expect(seen.progress == RelayScene.usage(0, 0, .exact))
+        #expect(seen.progress == RelayScene.usage(0, 0, .estimated))
         #expect(seen.calls == ["cancel"])
     }
 

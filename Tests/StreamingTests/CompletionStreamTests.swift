@@ -19,6 +19,8 @@ import Testing
         }
     }
 
+    static let zeros = #"{"completion_tokens":0,"prompt_tokens":0,"total_tokens":0}"#
+
     static let wellEnded: [Case] = [
         Case(
             "the last content event carries text and finish reason; the usage comes on its own",
@@ -50,6 +52,24 @@ import Testing
             "zero tokens for a completion that has a text are not believed",
             C.event("a", finish: "stop") + C.usage(0, 0) + C.done,
             C.frame("a") + C.lastFrame("stop", 7, 1, "counted")),
+        Case(
+            "more tokens than were asked for are not believed, nor what is said of the prompt beside them",
+            C.event("a", finish: "length") + C.usage(8, 101) + C.done,
+            C.frame("a") + C.lastFrame("length", 7, 1, "counted")),
+        Case(
+            "as many tokens as were asked for are believed, thoughts among them",
+            C.event("a", finish: "length") + C.usage(8, 100) + C.done,
+            C.frame("a") + C.lastFrame("length", 8, 100, "exact")),
+        Case(
+            "an event that tells too many leaves what was told before it, and is counted itself",
+            C.event("a", usage: #"{"prompt_tokens":5,"completion_tokens":4}"#)
+                + C.event("b", finish: "stop", usage: #"{"prompt_tokens":5,"completion_tokens":400}"#) + C.done,
+            C.frame("a") + C.frame("b") + C.lastFrame("stop", 5, 5, "counted")),
+        Case(
+            "zeros in every event, where usage was not asked for, are no count",
+            C.event("a", usage: Self.zeros) + C.event("b", usage: Self.zeros) + C.event("", finish: "stop", usage: Self.zeros)
+                + C.done,
+            C.frame("a") + C.frame("b") + C.lastFrame("stop", 7, 2, "counted")),
         Case(
             "a completion without any text ends well with the last frame alone",
             C.event("", finish: "stop") + C.usage(4, 0) + C.done, C.lastFrame("stop", 4, 0, "exact")),
@@ -106,6 +126,8 @@ import Testing
         (C.event("a", finish: "stop") + C.usage(1, 1), C.frame("a"), .endedEarly),
         (C.event("a") + C.done, C.frame("a"), .endedEarly),
         (C.done, "", .endedEarly),
+        (C.event("", finish: "stop") + C.done, "", .endedEarly),
+        (C.event("", finish: "stop") + C.usage(0, 0) + C.done, "", .endedEarly),
         (C.event("a") + "data: {\"id\":\"cm", C.frame("a"), .endedEarly),
         (C.event("a", finish: "stop") + "data: [DONE]", C.frame("a"), .endedEarly),
         (
@@ -144,7 +166,7 @@ import Testing
 
     static let malformedTexts: [String] = [
         "{", "[]", "null", "1", "{}x", "", "[DONE", "{\"a\":01}",
-        "{\"choices\":{}}", "{\"choices\":[1]}", "{\"choices\":null}", "{\"choices\":[{}]}",
+        "{\"choices\":{}}", "{\"choices\":[1]}", "{\"choices\":null}",
         "{\"choices\":[{\"text\":1}]}", "{\"choices\":[{\"text\":\"a\"}]",
         "{\"choices\":[{\"text\":\"a\",\"index\":\"0\"}]}",
         "{\"choices\":[{\"text\":\"a\",\"index\":0.5}]}",
@@ -160,6 +182,7 @@ import Testing
         "{\"choices\":[{\"text\":\"a\",\"finish_reason\":\"\\ud800\"}]}",
         "{\"choices\":[{\"text\":\"a\",\"finish_reason\":\"12345678901234567890123456789012345678901234567890123456789012345\"}]}",
         "{\"choices\":[{\"delta\":{\"content\":\"a chat\"}}]}",
+        "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"in one piece\"},\"finish_reason\":\"stop\"}]}",
     ]
 
     static let malformedBytes: [[UInt8]] = [
@@ -227,6 +250,14 @@ import Testing
         #expect(late.step == .failed(.malformedEvent("a text follows the finish reason")))
         #expect(MachineRun(finished + C.event("") + C.usage(1, 3) + C.done).step == .done)
         #expect(MachineRun(C.event("a", finish: "stop") + C.event("b", finish: "stop") + C.done).step == .done)
+    }
+
+    @Test("nothing is a completion where something shows that the model was there, or that it would not show", arguments: [
+        (C.event("", finish: "stop") + C.usage(4, 0) + C.done, true), (C.event("", finish: "content_filter") + C.done, true),
+        (C.event("", finish: "stop") + C.done, false),
+    ])
+    func emptyCompletion(body: String, asksForUsage: Bool) {
+        #expect(MachineRun(body, asksForUsage: asksForUsage).step == .done)
     }
 
     @Test("the model and the finish reason are told, decoded")

@@ -49,10 +49,10 @@ struct MachineRun {
     /// - Parameter ends: whether the upstream's body ends after the reads.
     init(
         _ reads: [[UInt8]], kind: UpstreamKind = .completion, form: CompletionStream.Form = .frames, wantsLogprobs: Bool = false,
-        ends: Bool = true
+        asksForUsage: Bool = true, ends: Bool = true
     ) {
         var stream = CompletionStream(
-            kind: kind, promptEstimate: 7, maxTokensApplied: 100, wantsLogprobs: wantsLogprobs)
+            kind: kind, promptEstimate: 7, maxTokensApplied: 100, wantsLogprobs: wantsLogprobs, asksForUsage: asksForUsage)
         stream.form = form
         var buffer = OutputBuffer(capacity: 64)
         withUnsafeMutablePointer(to: &buffer) { output in
@@ -71,9 +71,10 @@ struct MachineRun {
 
     init(
         _ body: String, kind: UpstreamKind = .completion, form: CompletionStream.Form = .frames, wantsLogprobs: Bool = false,
-        ends: Bool = true
+        asksForUsage: Bool = true, ends: Bool = true
     ) {
-        self.init([Array(body.utf8)], kind: kind, form: form, wantsLogprobs: wantsLogprobs, ends: ends)
+        self.init(
+            [Array(body.utf8)], kind: kind, form: form, wantsLogprobs: wantsLogprobs, asksForUsage: asksForUsage, ends: ends)
     }
 }
 

@@ -53,7 +53,7 @@ struct DialectTests {
     }
 
     static let malformedChoices = [
-        #"{"delta":1}"#, #"{"delta":[]}"#, #"{"delta":"a"}"#, #"{}"#, #"{"message":{"content":"a"}}"#,
+        #"{"delta":1}"#, #"{"delta":[]}"#, #"{"delta":"a"}"#, #"{"text":"a"}"#, #"{"message":{"content":"a"}}"#,
         #"{"delta":{"content":1}}"#, #"{"delta":{"content":[{"type":"text","text":"a"}]}}"#,
         #"{"delta":{"content":"a","content":"b"}}"#, #"{"delta":{"content":"a"},"delta":{}}"#,
         #"{"delta":{"content":"a","refusal":"b"}}"#, #"{"delta":{"refusal":1}}"#, #"{"delta":{"refusal":"a","refusal":"b"}}"#,

@@ -54,7 +54,20 @@ struct RecordedExchange: Sendable, CustomTestStringConvertible {
                 "[DONE]",
             ],
             C.frame(" Once") + C.frame(" upon") + C.lastFrame("length", 4, 2, "exact")),
+        RecordedExchange(
+            "LiteLLM, completions, where a null is left out and so the last texts are missing", .completion,
+            [
+                liteLLMCompletion(#"{"text":" Once","index":0}"#), liteLLMCompletion(#"{"text":" upon","index":0}"#),
+                liteLLMCompletion(#"{"finish_reason":"length","index":0}"#),
+                liteLLMCompletion(
+                    #"{"index":0}"#, usage: #","usage":{"completion_tokens":2,"prompt_tokens":4,"total_tokens":6}"#), "[DONE]",
+            ],
+            C.frame(" Once") + C.frame(" upon") + C.lastFrame("length", 4, 2, "exact")),
     ]
+
+    private static func liteLLMCompletion(_ choice: String, usage: String = "") -> String {
+        #"{"id":"cmpl-7d","choices":[\#(choice)],"created":1759118173,"model":"instruct","object":"text_completion"\#(usage)}"#
+    }
 
     private static func openAICompletion(_ text: String) -> String {
         #"{"id":"cmpl-CL5R","object":"text_completion","created":1759118173,"choices":[{"text":"\#(text)","index":0,"#
@@ -103,11 +116,11 @@ struct RecordedExchange: Sendable, CustomTestStringConvertible {
                 openAIChat(#"{"role":"assistant","content":"","refusal":null}"#, padding: "q"),
                 openAIChat(#"{"content":"42"}"#, padding: "rs"), openAIChat("{}", finish: "stop", padding: "t"),
                 #"{"id":"chatcmpl-CL6","object":"chat.completion.chunk","created":1759118174,"model":"o4-mini-2025-04-16","#
-                    + #""choices":[],"usage":{"prompt_tokens":12,"completion_tokens":139,"total_tokens":151,"#
-                    + #""completion_tokens_details":{"reasoning_tokens":128}}}"#,
+                    + #""choices":[],"usage":{"prompt_tokens":12,"completion_tokens":99,"total_tokens":111,"#
+                    + #""completion_tokens_details":{"reasoning_tokens":88}}}"#,
                 "[DONE]",
             ],
-            C.frame("42") + C.lastFrame("stop", 12, 139, "exact")),
+            C.frame("42") + C.lastFrame("stop", 12, 99, "exact")),
         RecordedExchange(
             "vLLM, chat with reasoning and usage in every event", .chat,
             [
@@ -141,6 +154,16 @@ struct RecordedExchange: Sendable, CustomTestStringConvertible {
                 liteLLMChat(#"{"content":null,"tool_calls":[]}"#), liteLLMChat("{}", finish: "stop"), "[DONE]",
             ],
             C.frame("Once") + C.frame(" upon") + C.lastFrame("stop", 7, 2, "counted")),
+        RecordedExchange(
+            "LiteLLM, chat with usage beside an empty delta, or beside none", .chat,
+            [
+                liteLLMChat(#"{"content":"Once","role":"assistant"}"#), liteLLMChat(#"{"content":" upon"}"#),
+                liteLLMChat("{}", finish: "length"),
+                #"{"id":"chatcmpl-L","created":1759118173,"model":"gpt-4o-mini","object":"chat.completion.chunk","#
+                    + #""choices":[{"index":0,"delta":{}}],"usage":{"completion_tokens":1,"prompt_tokens":9,"total_tokens":10}}"#,
+                #"{"choices":[{"index":0}],"usage":{"completion_tokens":2,"prompt_tokens":9,"total_tokens":11}}"#, "[DONE]",
+            ],
+            C.frame("Once") + C.frame(" upon") + C.lastFrame("length", 9, 2, "exact")),
         RecordedExchange(
             "Azure, where an event about the prompt comes first", .chat,
             [
