@@ -16,7 +16,7 @@ COLUMNS = {
     "leave": ["drop_p50", "drop_p99", "drop_max", "drop_seen", "drop_missed"],
     "check": ["streams", "failed"],
 }
-ALIASES = {"open-full": "open", "leave-silent": "leave"}
+ALIASES = {"open-full": "open", "open-tls": "open", "leave-silent": "leave"}
 SUMMED = {"failed", "drop_missed", "cut_reads"}
 
 
