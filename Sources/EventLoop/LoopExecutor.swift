@@ -24,6 +24,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let local = LoopCell<[UnownedJob]>([])
     /// Those before it have run.
+    // Unchecked for overlapping accesses: loads and stores of one word.
     @exclusivity(unchecked) private var nextJob = 0
     /// 0 until the loop turns. Other threads look at it whenever they enqueue, and find that it is not theirs.
     private let thread = Atomic<pthread_t>(0)

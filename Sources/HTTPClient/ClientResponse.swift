@@ -22,7 +22,8 @@ package struct ClientResponse: Sendable {
     }
 
     private func isNamed(_ wanted: String, _ name: ByteRange) -> Bool {
-        name.count == wanted.utf8.count && bytes[name.bounds].elementsEqual(wanted.utf8) { Self.lowercased($0) == Self.lowercased($1) }
+        name.count == wanted.utf8.count
+            && bytes[name.bounds].elementsEqual(wanted.utf8) { Self.lowercased($0) == Self.lowercased($1) }
     }
 
     private static func lowercased(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }

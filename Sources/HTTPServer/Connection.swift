@@ -169,6 +169,7 @@ final class Connection: Channel {
         // All of it stays on this loop, and nobody else goes on with it.
         nonisolated(unsafe) let (connection, request, work) = (self, request, work)
         context.loop.spawn { _ in
+            // Of this loop like the work that made it.
             nonisolated(unsafe) let reply = await work()
             connection.context.loop.spawn { _ in await connection.serve(after: (request, reply)) }
         }

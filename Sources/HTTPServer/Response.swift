@@ -22,7 +22,7 @@ package enum Reply {
     case response(Response)
     /// The answer went out, or broke off, through the request's ``ResponseStream``.
     case streamed
-    /// The answer has to be waited for. That is done by a task of its own, whose stack is gone when it returns.
+    /// The answer has to be waited for: the connection's task does that.
     case awaited(() async -> Reply)
     /// The rest of the work takes long. It is done on a stack of its own, once that of the request's preparation is given
     /// back: a stream that is open for minutes holds only what it needs.

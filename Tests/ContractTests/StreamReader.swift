@@ -2,7 +2,15 @@ import Foundation
 
 struct CompletionChunk: Decodable, Sendable {
     var text: String
+    var logprobs: Logprobs?
     var finishReason: String?
+}
+
+struct Logprobs: Decodable, Sendable {
+    var tokens: [String]
+    var tokenLogprobs: [Double?]
+    var topLogprobs: [[String: Double]?]
+    var textOffset: [Int]
 }
 
 /// The data of the problem object; nil where the stream was cut off.

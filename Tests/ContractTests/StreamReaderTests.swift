@@ -16,6 +16,22 @@ struct StreamReaderTests {
         var expectation: String { "\(text)|\(finishReason ?? "")|\(ending)" }
     }
 
+    /// Beside a text, and where the text went ahead.
+    static let withLogprobs = """
+        data: {"text":" snake_case","logprobs":{"tokens":[" snake","_case"],"token_logprobs":[-0.25,null],\
+        "top_logprobs":[{" snake":-0.25,"_my_case":-1.5e1},null],"text_offset":[0,6]}}
+
+        data: {"text":"!"}
+
+        data: {"text":"","logprobs":{"tokens":["!"],"token_logprobs":[-1],"top_logprobs":[{"!":-1}],"text_offset":[11]}}
+
+        data: {"text":"","finish_reason":"length","usage":{"prompt_tokens":4,"completion_tokens":3,"total_tokens":7}}
+
+        data: [DONE]
+
+
+        """
+
     static let cases = [
         Case(
             stream: """
@@ -47,6 +63,7 @@ struct StreamReaderTests {
 
                 """,
             text: " half", finishReason: nil, ending: "upstream_error"),
+        Case(stream: withLogprobs, text: " snake_case!", finishReason: "length", ending: "done"),
         Case(stream: "data: {\"text\":\" half\"}\n\ndata: {\"te", text: " half", finishReason: nil, ending: "cut"),
         Case(stream: ": keep-alive\n\n", text: "", finishReason: nil, ending: "cut"),
     ]
@@ -126,6 +143,16 @@ struct StreamReaderTests {
             ending = problem?.object?["code"]?.string ?? "cut"
         }
         #expect("\(text)|\(reason ?? "")|\(ending)" == example.expectation)
+    }
+
+    @Test("Swift: log probabilities come as they were sent, what is not known as nil")
+    func swiftLogprobs() async throws {
+        var found: [Logprobs] = []
+        try await readCompletion(Bytes(Array(Self.withLogprobs.utf8))) { found += [$0.logprobs].compactMap(\.self) }
+        #expect(found.map(\.tokens) == [[" snake", "_case"], ["!"]])
+        #expect(found.map(\.tokenLogprobs) == [[-0.25, nil], [-1]])
+        #expect(found.map(\.topLogprobs) == [[[" snake": -0.25, "_my_case": -15], nil], [["!": -1]]])
+        #expect(found.map(\.textOffset) == [[0, 6], [11]])
     }
 
     @Test("the Swift reader that is tested is the one in the document")

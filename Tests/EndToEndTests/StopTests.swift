@@ -144,8 +144,9 @@ struct StopTests {
                 try holder.run("begin; select from buckets for update")
                 let client = try stack.complete("id=early tokens=10000 interval=20", id: id, parameters: Self.long)
                 // The admission waits for the row; its process shall not learn how it went before the wish is there.
-                let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-                try stack.expect(waiting, becomes: "1")
+                try stack.expect(
+                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+                    becomes: "1")
                 stack.replicas[0].process.signal(SIGSTOP)
                 try holder.run("commit")
                 let row = "from reservations where completion_id = '\(id)'"

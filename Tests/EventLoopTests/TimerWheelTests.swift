@@ -19,7 +19,8 @@ struct TimerWheelTests {
     }
 
     @Test(
-        "fires never early and at most two ticks late", arguments: [0, 1, 7, 8, 9, 100, 4_095, 4_096, 5_000, 65_528, 70_000] as [Int64])
+        "fires never early and at most two ticks late",
+        arguments: [0, 1, 7, 8, 9, 100, 4_095, 4_096, 5_000, 65_528, 70_000] as [Int64])
     func precision(after: Int64) {
         let bench = Bench()
         bench.wheel.schedule(bench.timer(), after: after, now: bench.now)

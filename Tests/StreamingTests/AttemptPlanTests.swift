@@ -35,12 +35,14 @@ struct AttemptPlanTests {
         }
     }
 
-    @Test("the same upstream is asked again after 429, 502, 503, 504, and where no connection came about", arguments: [
-        UpstreamFault.refused(status: 429, UpstreamErrorReport(), retryAfter: nil),
-        .refused(status: 502, UpstreamErrorReport(), retryAfter: nil), busy(),
-        .refused(status: 504, UpstreamErrorReport(), retryAfter: nil), .unreachable("refused"), .timedOut(.connect),
-        .errorEvent(UpstreamErrorReport(body: Array(#"{"error":{"code":503}}"#.utf8).span)),
-    ])
+    @Test(
+        "the same upstream is asked again after 429, 502, 503, 504, and where no connection came about",
+        arguments: [
+            UpstreamFault.refused(status: 429, UpstreamErrorReport(), retryAfter: nil),
+            .refused(status: 502, UpstreamErrorReport(), retryAfter: nil), busy(),
+            .refused(status: 504, UpstreamErrorReport(), retryAfter: nil), .unreachable("refused"), .timedOut(.connect),
+            .errorEvent(UpstreamErrorReport(body: Array(#"{"error":{"code":503}}"#.utf8).span)),
+        ])
     func again(fault: UpstreamFault) { #expect(Self.run([[fault]]).asked == [0, 0, 0, 0, 0]) }
 
     static let elsewhere: [UpstreamFault] =
