@@ -8,6 +8,8 @@ package struct UpstreamErrorReport: Sendable, Equatable {
     package private(set) var code: ErrorCode?
     /// The field of the client's request that is to blame, by its name on our wire.
     package private(set) var field: FieldError?
+    /// The upstream blames the request for what only its operator, or ours, can put right: our key, or a part that it misses.
+    package private(set) var isUpstreamsOwn = false
     /// The quota at the upstream is used up, which waiting does not cure.
     package private(set) var isOutOfQuota = false
     /// The status that the error stands for, where it names one: an error inside a stream has no other.
@@ -27,11 +29,14 @@ package struct UpstreamErrorReport: Sendable, Equatable {
         case .object(let inner)?: members = inner
         default: members = object
         }
-        let words = [Self.word(members["type"]), Self.word(members["code"])].compactMap(\.self)
+        let message = members["message"]?.string ?? ""
+        let words = [Self.word(members["type"]), Self.word(members["code"]), Self.liteLLMClass(message)].compactMap(\.self)
         label = words.joined(separator: " ")
         status = Self.status(members["code"])
-        classify(words, message: members["message"]?.string ?? "", param: members["param"]?.string)
-        if isOutOfQuota {
+        classify(words, message: message, param: members["param"]?.string ?? Self.unsupportedParameter(words, message))
+        if isUpstreamsOwn {
+            status = status ?? 500
+        } else if isOutOfQuota {
             status = status ?? 429
         } else if code != nil || field != nil {
             status = status ?? 400
@@ -41,7 +46,9 @@ package struct UpstreamErrorReport: Sendable, Equatable {
     private mutating func classify(_ words: [String], message: String, param: String?) {
         if Self.contextWords.contains(where: words.contains) || Self.contextPhrases.contains(where: message.contains) {
             code = .contextLengthExceeded
-        } else if Self.modelWords.contains(where: words.contains) || message.contains("Invalid model name") {
+        } else if Self.ownWords.contains(where: words.contains) {
+            isUpstreamsOwn = true
+        } else if Self.modelWords.contains(where: words.contains) || Self.tellsOfModel(message) {
             code = .modelNotFound
         } else if Self.quotaWords.contains(where: words.contains) {
             isOutOfQuota = true
@@ -50,7 +57,7 @@ package struct UpstreamErrorReport: Sendable, Equatable {
         } else if Self.contentWords.contains(where: words.contains) || message.contains("ContentPolicyViolationError") {
             field = FieldError("prompt", .invalidValue, "The upstream's content filter does not let the prompt pass")
         } else if let name = param.flatMap(Self.ourName(of:)) {
-            let isUnsupported = words.contains("unsupported_parameter") || words.contains("unsupported_value")
+            let isUnsupported = Self.unsupportedWords.contains(where: words.contains)
             field =
                 isUnsupported
                 ? FieldError(name, .unsupportedParameter, "The model does not support \(name), or not with this value")
@@ -62,9 +69,41 @@ package struct UpstreamErrorReport: Sendable, Equatable {
     private static let contextWords = ["context_length_exceeded", "exceed_context_size_error"]
     // vLLM and OpenRouter name it in their messages alone, and LiteLLM in front of whatever it passes on.
     private static let contextPhrases = ["maximum context length", "maximum model length", "ContextWindowExceededError"]
-    private static let modelWords = ["model_not_found", "NotFoundError"]
+    // OpenAI's code, vLLM's type and LiteLLM's class, and Ollama's type.
+    private static let modelWords = ["model_not_found", "NotFoundError", "not_found_error"]
+    // LiteLLM without a database answers 400 with the first to a key that is not its own.
+    private static let ownWords = [
+        "no_db_connection", "token_not_found_in_db", "expired_key", "auth_error", "invalid_api_key", "authentication_error",
+        "AuthenticationError", "permission_error", "PermissionDeniedError",
+    ]
+    private static let unsupportedWords = ["unsupported_parameter", "unsupported_value", liteLLMUnsupported]
+    private static let liteLLMUnsupported = "UnsupportedParamsError"
     private static let quotaWords = ["insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "budget_exceeded"]
     private static let contentWords = ["content_filter", "content_policy_violation"]
+
+    /// Whether a message without a word for it says that there is no such model: LiteLLM's, and llama.cpp's and Ollama's
+    /// `model 'x' not found`.
+    private static func tellsOfModel(_ message: String) -> Bool {
+        message.contains("Invalid model name")
+            || (message.hasPrefix("model '") || message.hasPrefix("model \"")) && message.contains("not found")
+    }
+
+    /// The class with which LiteLLM begins its messages, as in `litellm.NotFoundError: OpenAIException - …`.
+    private static func liteLLMClass(_ message: String) -> String? {
+        let prefix = "litellm."
+        guard message.hasPrefix(prefix) else { return nil }
+        let rest = message.utf8.dropFirst(prefix.utf8.count)
+        let name = rest.prefix { ($0 | 0x20) &- UInt8(ascii: "a") < 26 }
+        guard 1...64 ~= name.count, rest.dropFirst(name.count).first == UInt8(ascii: ":") else { return nil }
+        return String(decoding: name, as: UTF8.self)
+    }
+
+    /// The first parameter of ours that LiteLLM names in its message: `… does not support parameters: ['seed', 'stop'], …`.
+    private static func unsupportedParameter(_ words: [String], _ message: String) -> String? {
+        guard words.contains(liteLLMUnsupported), let start = message.firstRange(of: "parameters: [") else { return nil }
+        let names = message[start.upperBound...].prefix { $0 != "]" }.split(separator: ",")
+        return names.map { String($0.drop { " '".contains($0) }.prefix { $0 != "'" }) }.first { ourName(of: $0) != nil }
+    }
 
     /// The name on our wire of a parameter that an upstream names, such as `messages[0].content`; nil for one that the client did
     /// not send.

@@ -98,7 +98,8 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
 
     private static func remedy(status: Int, _ report: UpstreamErrorReport, _ retryAfter: Duration?) -> Remedy {
         switch status {
-        // Money does not come back with time, and another upstream has its own.
+        // Neither keys nor money come back with time, and another upstream has its own.
+        case 400..<500 where report.isUpstreamsOwn: .elsewhere
         case 400..<500 where report.isOutOfQuota: .elsewhere
         case 400, 404, 413, 422: .none
         case 429, 502, 503, 504: .again(after: retryAfter)
@@ -114,6 +115,7 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
             return error
         }
         return switch status {
+        case 400..<500 where report.isUpstreamsOwn: ServiceError(.upstreamError, cause: cause)
         case 400, 404, 413, 422: refused(report, cause: cause)
         case 429: ServiceError(.upstreamRateLimited, retryAfter: retryAfter, cause: cause)
         case 503: ServiceError(.upstreamUnavailable, retryAfter: retryAfter, cause: cause)

@@ -131,9 +131,67 @@ struct UpstreamErrorReportTests {
                 400,
                 #"{"error":{"message":"Invalid model name passed in model=x","type":"invalid_request_error","param":"model","code":"400"}}"#
             ),
+            (400, #"{"error":{"code":400,"message":"model 'x' not found","type":"invalid_request_error"}}"#),
+            (404, #"{"error":{"message":"model \"x\" not found, try pulling it first","type":"not_found_error","code":null}}"#),
+            (
+                404,
+                #"{"error":{"message":"litellm.NotFoundError: OpenAIException - no such model","type":null,"param":null,"code":"404"}}"#
+            ),
         ])
     func model(status: Int, body: String) {
         #expect(Self.refusal(status, body).code == .modelNotFound)
+    }
+
+    @Test(
+        "that merely begins as one about a model is not taken for it",
+        arguments: [
+            "the model 'x' was not found wanting", "model 'x' does not take images", "litellm.NotFoundErrors: x",
+            "litellm.NotFoundError", "said litellm.NotFoundError: x",
+        ])
+    func notAboutModel(message: String) {
+        #expect(Self.refusal(400, #"{"error":{"message":"\#(message)","type":"invalid_request_error"}}"#).code == .invalidRequest)
+    }
+
+    @Test(
+        "about our key, or about a part that the upstream misses, is the upstream's failure, and another one may do better",
+        arguments: [
+            #"{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}"#,
+            #"{"error":{"message":"litellm.AuthenticationError: XaiException - no","type":null,"param":null,"code":"400"}}"#,
+            #"{"error":{"message":"no","type":"invalid_request_error","param":"model","code":"invalid_api_key"}}"#,
+            #"{"error":{"type":"auth_error"}}"#,
+        ])
+    func upstreamsOwn(body: String) {
+        for error in [Self.refusal(400, body), Self.inStream(body)] {
+            #expect(error.code == .upstreamError)
+            #expect(error.errors.isEmpty)
+        }
+        let fault = UpstreamFault.refused(status: 400, UpstreamErrorReport(body: Array(body.utf8).span), retryAfter: nil)
+        #expect(fault.remedy == .elsewhere)
+    }
+
+    @Test(
+        "about parameters by LiteLLM names the first that is ours, by our name",
+        arguments: [
+            ("['max_completion_tokens']", "max_tokens"), ("['stream_options', 'seed', 'stop']", "seed"),
+            ("['tools']", nil), ("tools", nil), ("['", nil), ("[seed", "seed"),
+        ])
+    func liteLLMParameters(list: String, name: String?) {
+        let message = "litellm.UnsupportedParamsError: openai does not support parameters: \(list), for model=m. To drop these, …"
+        let error = Self.refusal(400, #"{"error":{"message":"\#(message)","type":null,"param":null,"code":"400"}}"#)
+        #expect(error.param == name)
+        #expect(error.code == (name == nil ? .invalidRequest : .unsupportedParameter))
+        #expect(error.cause?.hasSuffix(" 400 UnsupportedParamsError") == true)
+    }
+
+    @Test(
+        "by LiteLLM is told in the log by its class, and by nothing else that stands there",
+        arguments: [
+            ("litellm.RateLimitError: sk-secret", "RateLimitError"), ("litellm.sk-secret: x", ""), ("litellm.: x", ""),
+            ("litellm.Secret", ""), ("litellm.\(String(repeating: "S", count: 65)): x", ""),
+        ])
+    func liteLLMClass(message: String, label: String) {
+        let body = #"{"error":{"message":"\#(message)","type":null,"param":null}}"#
+        #expect(UpstreamErrorReport(body: Array(body.utf8).span).label == label)
     }
 
     @Test(
