@@ -94,7 +94,8 @@ struct CompletionRelayRetryTests {
     }
 
     enum Failure: CaseIterable {
-        case unreachable, connectTimeOut, wrongKey, broken, reset, truncated, empty, hollow, malformed, noStream, garbage, firstByte
+        case unreachable, connectTimeOut, wrongKey, broken, reset, truncated, empty, hollow, malformed, noStream, garbage,
+            firstByte
     }
 
     @Test("a failure of the first upstream leads to the second at once", arguments: Failure.allCases)

@@ -45,7 +45,8 @@ struct CompletionRelayUsageTests {
 
     @Test("so are those after which the answer had to begin without a text")
     func thoughtsAfterComment() async throws {
-        let seen = try await RelayScene.observe(timing: RelayTiming(commitAfter: .milliseconds(20)), upstreams: Self.two) { scene in
+        let seen = try await RelayScene.observe(timing: RelayTiming(commitAfter: .milliseconds(20)), upstreams: Self.two) {
+            scene in
             scene.upstream.after(.zero) { relay, _ in
                 relay.head()
                 relay.wakeUp(Self.thought)

@@ -252,10 +252,12 @@ import Testing
         #expect(MachineRun(C.event("a", finish: "stop") + C.event("b", finish: "stop") + C.done).step == .done)
     }
 
-    @Test("nothing is a completion where something shows that the model was there, or that it would not show", arguments: [
-        (C.event("", finish: "stop") + C.usage(4, 0) + C.done, true), (C.event("", finish: "content_filter") + C.done, true),
-        (C.event("", finish: "stop") + C.done, false),
-    ])
+    @Test(
+        "nothing is a completion where something shows that the model was there, or that it would not show",
+        arguments: [
+            (C.event("", finish: "stop") + C.usage(4, 0) + C.done, true), (C.event("", finish: "content_filter") + C.done, true),
+            (C.event("", finish: "stop") + C.done, false),
+        ])
     func emptyCompletion(body: String, asksForUsage: Bool) {
         #expect(MachineRun(body, asksForUsage: asksForUsage).step == .done)
     }
