@@ -82,7 +82,7 @@ struct CompletionTests {
             #expect(asked["temperature"]?.number?.literal == "1")
             #expect(asked["max_tokens"]?.integer == 5)
             #expect(asked["stop"]?.array?.compactMap(\.string) == ["x"], "an empty list says nothing")
-            #expect(try stack.row("select count(*) from usage where preset_id = '\(id)'") == ["2"])
+            try stack.expect("select count(*) from usage where preset_id = '\(id)'", becomes: "2")
 
             let body = #"{"preset_id":"\#(id)"}"#
             let foreign = try stack.asUser("POST", "/api/complete", body, token: stack.tokens[1])
