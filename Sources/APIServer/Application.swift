@@ -35,7 +35,8 @@ struct Application {
 
         let shared = SharedServices(
             configuration: configuration, logger: logger, metrics: metrics, process: IDSource().next() as ProcessID,
-            hasher: PasswordHasher(), revoked: RevokedSessions(), draining: DrainingMark())
+            hasher: PasswordHasher(), revoked: RevokedSessions(), draining: DrainingMark(),
+            circuits: configuration.upstreams.map { UpstreamMeters.circuit(of: $0.description.name, logger: logger) })
         let loops = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { EventLoop(name: "loop-\($0)") }
         for loop in loops { loop.start() }
         var services: [LoopBound<LoopServices>] = []

@@ -17,6 +17,8 @@ struct SharedServices: Sendable {
     let hasher: PasswordHasher
     let revoked: RevokedSessions
     let draining: DrainingMark
+    /// Of the configuration's upstreams, in its order.
+    let circuits: [UpstreamCircuit]
     let completions = RunningCompletions()
 }
 
@@ -41,7 +43,7 @@ final class LoopServices {
         let ids = IDSource()
         let database = PostgresClient(configuration: configuration.database, io: io, logger: shared.logger)
         let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
-        let upstreams = try Self.pool(clients, configuration, io, shared.logger)
+        let upstreams = try Self.pool(clients, shared, io)
         let limiter = RateLimiter(
             database: database, process: shared.process, plan: configuration.plan, loop: loop, logger: shared.logger)
         let accounts = AccountService(
@@ -80,15 +82,16 @@ final class LoopServices {
     }
 
     private static func pool(
-        _ clients: [HTTPClient], _ configuration: Configuration, _ io: LoopIO, _ logger: Logger
+        _ clients: [HTTPClient], _ shared: SharedServices, _ io: LoopIO
     ) throws -> UpstreamPool {
-        let meters = UpstreamMeters(logger: logger)
-        let upstreams = try zip(configuration.upstreams, clients).map { configured, client in
+        let configuration = shared.configuration
+        let meters = UpstreamMeters(logger: shared.logger)
+        let upstreams = try configuration.upstreams.indices.map { index in
+            let (configured, client) = (configuration.upstreams[index], clients[index])
             let transport = try HTTPUpstreamTransport(
                 client: client, kind: configured.description.kind, key: configured.key, headers: configured.headers,
                 timeouts: configured.timeouts)
-            let circuit = meters.circuit(of: configured.description.name)
-            return Upstream(description: configured.description, transport: transport, onBreaker: circuit)
+            return Upstream(description: configured.description, transport: transport, circuit: shared.circuits[index])
         }
         let timing = RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter)
         return UpstreamPool(upstreams, timing: timing, io: io) { meters.failed($0) }

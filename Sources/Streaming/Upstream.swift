@@ -8,38 +8,30 @@ package final class Upstream {
     let firstTokenMilliseconds: Int64
     let silenceMilliseconds: Int64
     let totalMilliseconds: Int64
-    private var breaker = CircuitBreaker()
-    private let onBreaker: (Bool) -> Void
+    private let circuit: UpstreamCircuit
 
-    /// `onBreaker`: told when the circuit breaker opens (true) and closes.
+    /// `circuit`: whether it is there, as all loops know.
     package init(
-        description: UpstreamDescription, transport: any UpstreamTransport, onBreaker: @escaping (Bool) -> Void = { _ in }
+        description: UpstreamDescription, transport: any UpstreamTransport, circuit: UpstreamCircuit = UpstreamCircuit()
     ) {
         self.description = description
         self.transport = transport
-        self.onBreaker = onBreaker
+        self.circuit = circuit
         firstTokenMilliseconds = description.firstTokenTimeout.wholeMilliseconds
         silenceMilliseconds = description.silenceTimeout.wholeMilliseconds
         totalMilliseconds = description.totalTimeout.wholeMilliseconds
     }
 
     /// The millisecond from which on its breaker lets a request through.
-    var earliest: Int64 { breaker.earliest }
+    var earliest: Int64 { circuit.earliest }
 
-    func letsThrough(at time: Int64) -> Bool { breaker.letsThrough(at: time) }
+    func letsThrough(at time: Int64) -> Bool { circuit.letsThrough(at: time) }
 
-    func asked(at now: Int64) { breaker.asked(at: now) }
+    func asked(at now: Int64) { circuit.asked(at: now) }
 
-    func answered() {
-        guard breaker.isOpen else { return breaker.answered() }
-        breaker.answered()
-        onBreaker(false)
-    }
+    func answered() { circuit.answered() }
 
     func failed(_ fault: UpstreamFault, askedAt: Int64, now: Int64) {
-        guard fault.showsAbsence else { return }
-        let wasOpen = breaker.isOpen
-        breaker.failed(askedAt: askedAt, now: now)
-        if !wasOpen, breaker.isOpen { onBreaker(true) }
+        if fault.showsAbsence { circuit.failed(askedAt: askedAt, now: now) }
     }
 }

@@ -6,6 +6,7 @@ import HTTPTypes
 import Logging
 import PlaygroundCore
 import Postgres
+import Streaming
 import TestSupport
 
 @testable import APIServer
@@ -28,7 +29,8 @@ struct ServerRoute: Sendable, Hashable {
             let shared = SharedServices(
                 configuration: configuration, logger: Logger(label: "contract") { _ in SwiftLogNoOpLogHandler() },
                 metrics: PrometheusMetrics(), process: IDSource().next(), hasher: PasswordHasher(), revoked: RevokedSessions(),
-                draining: DrainingMark())
+                draining: DrainingMark(),
+                circuits: configuration.upstreams.map { _ in UpstreamCircuit() })
             let services = try LoopServices(shared, on: loop)
             let router = Mirror(reflecting: services.responder).descendant("router") as? Router<Endpoint>
             await services.close()

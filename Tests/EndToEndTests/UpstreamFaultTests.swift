@@ -120,16 +120,16 @@ struct UpstreamFaultTests {
             let first = try stack.completed("tokens=3")
             #expect(first.status == 502)
             #expect(first.problemCode == "upstream_error")
-            // The attempts of one request are enough for its loop to spare it for a moment.
+            // The attempts of one request are enough to spare it for a moment.
             #expect([502, 503].contains(try stack.completed("tokens=3", stream: false).status))
-            _ = try stack.wait("a loop to spare it") {
+            _ = try stack.wait("it to be spared") {
                 let answer = try stack.completed("tokens=3")
                 return answer.problemCode == "upstream_unavailable" && answer.head["retry-after"] != nil ? true : nil
             }
             for generation in 1...2 {
                 let upstream = try Stack.Replica(
                     ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
-                // Each loop probes it for itself, every 500 ms to 5 s.
+                // It is probed every 500 ms to 5 s.
                 let running = try stack.wait("generation \(generation) to be found", within: .seconds(20)) {
                     let running = try stack.complete("tokens=1000 interval=20")
                     return try running.readHead().status == 200 ? running : nil

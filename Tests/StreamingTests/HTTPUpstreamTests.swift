@@ -1,6 +1,7 @@
 import EventLoop
 import HTTPClient
 import PlaygroundCore
+import Synchronization
 import Testing
 
 @testable import Streaming
@@ -8,7 +9,11 @@ import Testing
 private final class FailoverSeen {
     var times: [Duration] = []
     var attempts: [FailedAttempt] = []
-    var opened: [Bool] = []
+    let breaker = BreakerSeen()
+}
+
+private final class BreakerSeen: Sendable {
+    let changes = Mutex<[Bool]>([])
 }
 
 @Suite struct HTTPUpstreamTests {
@@ -125,10 +130,11 @@ private final class FailoverSeen {
                 try HTTPClient(origin: Origin(baseURL: "http://127.0.0.1:\($0)/v1"), io: io)
             }
             let seen = FailoverSeen()
+            let breaker = seen.breaker
             let upstreams = try clients.map { client in
                 Upstream(
                     description: UpstreamDescription(), transport: try HTTPUpstreamTransport(client: client, key: nil),
-                    onBreaker: { seen.opened.append($0) })
+                    circuit: UpstreamCircuit { isOpen in breaker.changes.withLock { $0.append(isOpen) } })
             }
             let pool = UpstreamPool(upstreams, timing: RelayTiming(), io: io) { seen.attempts.append($0) }
             for _ in 0..<20 {
@@ -144,7 +150,7 @@ private final class FailoverSeen {
             }
             for client in clients { client.close() }
             server.stop()
-            return (seen.times, seen.attempts, seen.opened)
+            return (seen.times, seen.attempts, breaker.changes.withLock { $0 })
         }
         #expect(attempts.count == CircuitBreaker.threshold)
         #expect(attempts.allSatisfy { $0.fault == "unreachable" })

@@ -9,6 +9,6 @@ enum MetricDescriptions {
         metrics.describe("completion_duration_seconds", "From admission to the completion's end.")
         metrics.describe("completion_tokens_total", "Tokens used, as far as known.")
         metrics.describe("upstream_attempts_failed_total", "Attempts that came to nothing, by upstream and class of fault.")
-        metrics.describe("upstream_circuits_open", "Loops on which an upstream is spared because it does not answer.")
+        metrics.describe("upstream_circuits_open", "1 while an upstream is spared because it does not answer.")
     }
 }

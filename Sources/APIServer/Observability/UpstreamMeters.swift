@@ -11,11 +11,10 @@ final class UpstreamMeters {
 
     init(logger: Logger) { self.logger = logger }
 
-    /// Counts the loops on which this upstream's circuit breaker is open.
-    func circuit(of upstream: String) -> (Bool) -> Void {
+    /// The circuit breaker of an upstream: 1 while it is open.
+    static func circuit(of upstream: String, logger: Logger) -> UpstreamCircuit {
         let open = Meter(label: "upstream_circuits_open", dimensions: [("upstream", upstream)])
-        let logger = logger
-        return { isOpen in
+        return UpstreamCircuit { isOpen in
             if isOpen { open.increment() } else { open.decrement() }
             logger.notice(
                 isOpen ? "upstream does not answer and is spared" : "upstream answers again",
