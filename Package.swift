@@ -56,7 +56,9 @@ let package = Package(
         .target(
             name: "HTTPServer", dependencies: ["CSystem", "EventLoop", "HTTPCore", "PlaygroundCore", httpTypes, logging],
             swiftSettings: strict),
-        .target(name: "Postgres", dependencies: ["CLibpq", "EventLoop", "PlaygroundCore", logging], swiftSettings: strict),
+        .target(
+            name: "Postgres", dependencies: ["CLibpq", "EventLoop", "PlaygroundCore", "StrictJSON", logging],
+            swiftSettings: strict),
         .target(
             name: "HTTPClient",
             dependencies: ["CLibcurl", "COpenSSL", "CSystem", "EventLoop", "HTTPCore"],

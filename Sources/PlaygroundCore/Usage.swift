@@ -35,13 +35,16 @@ package struct Usage: Sendable, Equatable {
 
 extension Usage: JSONWritable {
     /// The public form, as it stands in answers and in the last event of a stream.
-    package func write(to writer: inout JSONWriter) {
+    package func write(to writer: inout JSONWriter) { write(to: &writer, knowsMaxTokens: true) }
+
+    /// The same; without `max_tokens_applied` where that was not noted at the time.
+    package func write(to writer: inout JSONWriter, knowsMaxTokens: Bool) {
         writer.object { writer in
             writer.member("prompt_tokens", promptTokens)
             writer.member("completion_tokens", completionTokens)
             writer.member("total_tokens", totalTokens)
             writer.member("source", source.rawValue)
-            writer.member("max_tokens_applied", maxTokensApplied)
+            writer.member("max_tokens_applied", knowsMaxTokens ? maxTokensApplied : nil)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import PlaygroundCore
+import StrictJSON
 
 /// The values of one call as libpq takes them: pointers to NUL-terminated texts, or to bytes with a length.
 ///
@@ -39,7 +40,7 @@ struct ParameterBuffer {
             formats.append(format.rawValue)
             return
         case .text(let text): try append(text)
-        case .int(let integer): append(decimal: integer)
+        case .int(let integer): bytes.append(decimal: integer)
         case .double(let double): try append(Self.text(double))
         case .bool(let bool): bytes.append(bool ? UInt8(ascii: "t") : UInt8(ascii: "f"))
         case .uuid(let uuid):
@@ -95,19 +96,6 @@ struct ParameterBuffer {
 
     private mutating func append(bigEndian integer: some FixedWidthInteger) {
         withUnsafeBytes(of: integer.bigEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    private mutating func append(decimal value: Int64) {
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var start = 20
-        var rest = value.magnitude
-        repeat {
-            start &-= 1
-            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        } while rest > 0
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        digits.span.extracting(start..<20).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     }
 
     /// What stands before the elements of an array of one dimension without NULLs, whose first index is 1.

@@ -39,15 +39,7 @@ extension CompletionRecord: JSONWritable {
             writer.member("preset_id", presetID)
             writer.member("started_at", startedAt)
             writer.member("finished_at", finishedAt)
-            if knowsMaxTokens { return writer.member("usage", usage) }
-            writer.member("usage") { writer in
-                writer.object { writer in
-                    writer.member("prompt_tokens", usage.promptTokens)
-                    writer.member("completion_tokens", usage.completionTokens)
-                    writer.member("total_tokens", usage.totalTokens)
-                    writer.member("source", usage.source.rawValue)
-                }
-            }
+            writer.member("usage") { usage.write(to: &$0, knowsMaxTokens: knowsMaxTokens) }
         }
     }
 }

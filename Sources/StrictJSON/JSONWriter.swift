@@ -150,7 +150,7 @@ package struct JSONWriter: Sendable {
     /// Writes an integer in digits.
     package mutating func integer(_ value: Int64) {
         separate()
-        append(decimal: value)
+        bytes.append(decimal: value)
     }
 
     /// Writes a number of thousandths, not negative, with three decimals: 1500 as `1.500`.
@@ -188,19 +188,6 @@ package struct JSONWriter: Sendable {
 
     private mutating func append(_ text: StaticString) {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
-    private mutating func append(decimal value: Int64) {
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var start = 20
-        var rest = value.magnitude
-        repeat {
-            start &-= 1
-            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        } while rest > 0
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        digits.span.extracting(start..<20).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     }
 
     private mutating func quote(_ text: String) {

@@ -53,10 +53,10 @@ struct TokenText {
         }
         let start = bytes.count
         bytes.append(UInt8(ascii: "k"))
-        bytes.append(decimal: index)
+        bytes.append(decimal: Int64(index))
         bytes.append(UInt8(ascii: " "))
         if isStamped {
-            bytes.append(decimal: Int(unixNanoseconds()))
+            bytes.append(decimal: Int64(unixNanoseconds()))
             bytes.append(UInt8(ascii: " "))
         }
         let wanted = hugeSize > 0 && index == 1 ? hugeSize : size
@@ -85,17 +85,6 @@ struct TokenText {
 }
 
 extension [UInt8] {
-    /// Appends a number that is not negative in decimal digits.
-    mutating func append(decimal number: Int) {
-        let start = count
-        var rest = number
-        repeat {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        } while rest > 0
-        self[start...].reverse()
-    }
-
     /// Appends a chunk's size line.
     mutating func append(chunkSize number: Int) {
         let start = count
