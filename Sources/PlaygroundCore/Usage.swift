@@ -15,17 +15,22 @@ package struct Usage: Sendable, Equatable {
     package var promptTokens: Int
     package var completionTokens: Int
     /// Those of the prompt's that the upstream had cached.
-    package var cachedTokens = 0
+    package var cachedTokens: Int
     /// Those of the completion's that were thought and not said.
-    package var reasoningTokens = 0
+    package var reasoningTokens: Int
     /// Who counted.
     package var source: UsageSource
     /// The `max_tokens` the completion ran with.
     package var maxTokensApplied: Int
 
-    package init(promptTokens: Int, completionTokens: Int, source: UsageSource, maxTokensApplied: Int) {
+    package init(
+        promptTokens: Int, completionTokens: Int, cachedTokens: Int = 0, reasoningTokens: Int = 0, source: UsageSource,
+        maxTokensApplied: Int
+    ) {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
+        self.cachedTokens = cachedTokens
+        self.reasoningTokens = reasoningTokens
         self.source = source
         self.maxTokensApplied = maxTokensApplied
     }
@@ -49,6 +54,8 @@ extension Usage: JSONWritable {
             writer.member("total_tokens", totalTokens)
             writer.member("source", source.rawValue)
             writer.member("max_tokens_applied", knowsMaxTokens ? maxTokensApplied : nil)
+            writer.member("cached_tokens", cachedTokens > 0 ? cachedTokens : nil)
+            writer.member("reasoning_tokens", reasoningTokens > 0 ? reasoningTokens : nil)
         }
     }
 }

@@ -50,6 +50,8 @@ package struct CompletionStream: ~Copyable {
     private var told: UpstreamUsage?
     /// Events that gave something since then, or since the start.
     private var uncounted = 0
+    /// Those of them that gave a thought.
+    private var uncountedThoughts = 0
     /// All events with a text, or with the log probabilities of a token that has none yet.
     private var texts = 0
     /// Events without a text in which the model thought aloud: the tokens were generated all the same.
@@ -110,11 +112,12 @@ package struct CompletionStream: ~Copyable {
         if let told, told.completionTokens > 0 || !hasTokens {
             return Usage(
                 promptTokens: told.promptTokens, completionTokens: told.completionTokens + uncounted,
+                cachedTokens: told.cachedTokens, reasoningTokens: told.reasoningTokens + uncountedThoughts,
                 source: uncounted == 0 ? .exact : .counted, maxTokensApplied: maxTokensApplied)
         }
         return Usage(
-            promptTokens: promptEstimate, completionTokens: texts + thoughts, source: hasTokens ? .counted : .estimated,
-            maxTokensApplied: maxTokensApplied)
+            promptTokens: promptEstimate, completionTokens: texts + thoughts, reasoningTokens: thoughts,
+            source: hasTokens ? .counted : .estimated, maxTokensApplied: maxTokensApplied)
     }
 
     /// Goes on with bytes of the upstream's body, cut anywhere.
@@ -229,11 +232,13 @@ package struct CompletionStream: ~Copyable {
         guard usage.completionTokens <= maxTokensApplied else { return }
         told = usage
         uncounted = 0
+        uncountedThoughts = 0
     }
 
     private mutating func countThought() {
         thoughts += 1
         uncounted += 1
+        uncountedThoughts += 1
     }
 
     @inline(__always)

@@ -20,7 +20,7 @@ struct EventEnvelope {
     }
 
     private enum Filling: UInt8 {
-        case text, reasoning, padding, completionTokens, otherTokens
+        case text, reasoning, padding, completionTokens, reasoningTokens, otherTokens
     }
 
     /// A gap before the byte at `offset` of `known`.
@@ -42,6 +42,8 @@ struct EventEnvelope {
     private var gaps: [Gap] = []
     /// Stands in the known bytes, where the numbers of tokens are gaps.
     private var promptTokens = 0
+    /// As `promptTokens`.
+    private var cachedTokens = 0
 
     /// The text of the event that begins at `offset` of a stream, where it differs in nothing else and lies there whole; nil
     /// where the event has to be taken out of the stream and looked at more closely.
@@ -99,17 +101,17 @@ struct EventEnvelope {
             var found = Repetition()
             var offset = 0
             var place = 0
+            var (completionTokens, reasoningTokens): (Int?, Int) = (nil, 0)
             for gap in gaps {
                 let length = Int(gap.offset) - offset
                 guard place + length < event.count, memcmp(known + offset, base + place, length) == 0 else { return nil }
                 offset += length
                 place += length
                 switch gap.filling {
-                case .completionTokens, .otherTokens:
+                case .completionTokens, .reasoningTokens, .otherTokens:
                     guard let number = Self.number(in: event, at: &place) else { return nil }
-                    if gap.filling == .completionTokens {
-                        found.usage = UpstreamUsage(promptTokens: promptTokens, completionTokens: number)
-                    }
+                    if gap.filling == .completionTokens { completionTokens = number }
+                    if gap.filling == .reasoningTokens { reasoningTokens = number }
                 case .text, .reasoning, .padding:
                     // From the opening quote on, which is known.
                     guard let text = Self.text(from: base + (place - 1), count: event.count - place + 1) else { return nil }
@@ -120,6 +122,11 @@ struct EventEnvelope {
             }
             let length = self.known.count - offset
             guard event.count - place == length, memcmp(known + offset, base + place, length) == 0 else { return nil }
+            if let completionTokens {
+                found.usage = UpstreamUsage(
+                    promptTokens: promptTokens, completionTokens: completionTokens, cachedTokens: cachedTokens,
+                    reasoningTokens: reasoningTokens)
+            }
             return found
         }
     }
@@ -164,6 +171,7 @@ struct EventEnvelope {
         if let padding = event.padding { places.append((padding, .padding)) }
         if event.usage != nil {
             if let number = event.figures.completionTokens { places.append((number, .completionTokens)) }
+            if let number = event.figures.reasoningTokens { places.append((number, .reasoningTokens)) }
             if let number = event.figures.totalTokens { places.append((number, .otherTokens)) }
         }
         let length = bytes.count - places.reduce(0) { $0 + $1.range.count }
@@ -172,6 +180,7 @@ struct EventEnvelope {
         startOver(length: length)
         plainLength = 0
         promptTokens = event.usage?.promptTokens ?? 0
+        cachedTokens = event.usage?.cachedTokens ?? 0
         gaps.removeAll(keepingCapacity: true)
         gaps.reserveCapacity(places.count)
         var start = 0

@@ -59,10 +59,13 @@ final class CompletionBody {
     /// Appends what a chat sends in front of a choice's first token.
     private func appendOpening(of choice: Int, to bytes: inout [UInt8]) {
         guard call.dialect == .chat else { return }
-        let none = Usage(promptTokens: directives.promptTokens ?? call.promptTokens, completionTokens: 0, reasoningTokens: 0)
+        let prompt = directives.promptTokens ?? call.promptTokens
+        let none = Usage(promptTokens: prompt, completionTokens: 0, cachedTokens: directives.cachedTokens, reasoningTokens: 0)
         encoder.appendRole(choice: choice, usage: call.hasContinuousUsage ? none : nil, to: &bytes)
         for thought in 0..<directives.thoughts {
-            let usage = Usage(promptTokens: none.promptTokens, completionTokens: thought + 1, reasoningTokens: thought + 1)
+            let usage = Usage(
+                promptTokens: prompt, completionTokens: thought + 1, cachedTokens: directives.cachedTokens,
+                reasoningTokens: thought + 1)
             encoder.appendThought("r\(thought) ", choice: choice, usage: call.hasContinuousUsage ? usage : nil, to: &bytes)
         }
     }
@@ -164,7 +167,8 @@ final class CompletionBody {
         return Usage(
             promptTokens: directives.promptTokens ?? call.promptTokens,
             completionTokens: directives.completionTokens ?? max(0, tokens - echoed) + thoughts,
-            reasoningTokens: call.dialect == .chat ? thoughts : nil)
+            cachedTokens: directives.cachedTokens,
+            reasoningTokens: directives.reasoningTokens ?? (call.dialect == .chat ? thoughts : nil))
     }
 
     /// Made-up probabilities for some tokens of a choice; nil where the request asked for none.

@@ -28,6 +28,8 @@ struct Directives: Equatable {
     var hasUsage = true
     var promptTokens: Int?
     var completionTokens: Int?
+    var cachedTokens: Int?
+    var reasoningTokens: Int?
 
     // When.
     var headDelay = 0
@@ -142,6 +144,8 @@ struct Directives: Equatable {
         case "usage": hasUsage = number == 1
         case "prompt_tokens": promptTokens = number
         case "completion_tokens": completionTokens = number
+        case "cached_tokens": cachedTokens = number
+        case "reasoning_tokens": reasoningTokens = number
         case "head": headDelay = number
         case "first": firstDelay = number
         case "interval": interval = number

@@ -131,14 +131,17 @@ struct EventEncoder {
 struct Usage: Equatable {
     let promptTokens: Int
     let completionTokens: Int
+    /// Of the prompt's tokens, those that were cached; nil where nothing is told of it.
+    var cachedTokens: Int?
     /// Of the completion's tokens, those that were thought; nil where the dialect does not tell.
     var reasoningTokens: Int?
 
     var text: String {
-        let details = reasoningTokens.map { ",\"completion_tokens_details\":{\"reasoning_tokens\":\($0)}" } ?? ""
+        let cached = cachedTokens.map { ",\"prompt_tokens_details\":{\"audio_tokens\":0,\"cached_tokens\":\($0)}" } ?? ""
+        let thought = reasoningTokens.map { ",\"completion_tokens_details\":{\"reasoning_tokens\":\($0)}" } ?? ""
         return """
             {"prompt_tokens":\(promptTokens),"completion_tokens":\(completionTokens),\
-            "total_tokens":\(promptTokens + completionTokens)\(details)}
+            "total_tokens":\(promptTokens + completionTokens)\(cached)\(thought)}
             """
     }
 }

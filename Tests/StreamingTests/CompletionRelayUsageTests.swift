@@ -39,7 +39,7 @@ struct CompletionRelayUsageTests {
                     }
                 }
             }
-            #expect(seen.progress == RelayScene.usage(7, 3, .counted))
+            #expect(seen.progress == RelayScene.usage(7, 3, reasoning: 3, .counted))
         }
     }
 
@@ -57,7 +57,7 @@ struct CompletionRelayUsageTests {
         }
         #expect(seen.attempts == [1, 0])
         #expect(seen.texts == [": keep-alive\n\n", "event: error\ndata: {\"code\":\"upstream_error\"}\n\n"])
-        #expect(seen.outcome?.usage == RelayScene.usage(7, 1, .counted))
+        #expect(seen.outcome?.usage == RelayScene.usage(7, 1, reasoning: 1, .counted))
     }
 
     @Test("tokens that the upstream says it made are used, though no event gave any")

@@ -107,7 +107,8 @@ enum RelayScene {
         _ = timer
     }
 
-    static func usage(_ prompt: Int, _ completion: Int, _ source: UsageSource) -> Usage {
-        Usage(promptTokens: prompt, completionTokens: completion, source: source, maxTokensApplied: 100)
+    static func usage(_ prompt: Int, _ completion: Int, reasoning: Int = 0, _ source: UsageSource) -> Usage {
+        Usage(
+            promptTokens: prompt, completionTokens: completion, reasoningTokens: reasoning, source: source, maxTokensApplied: 100)
     }
 }
