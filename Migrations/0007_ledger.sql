@@ -71,46 +71,74 @@ create table usage (
 
 create index usage_user on usage (user_id, started_at desc, completion_id);
 
--- Makes the parts for this month and the next ones, and drops those of which nothing is younger than `kept_months`; null keeps all.
--- One at a time does it; whoever comes at the same moment leaves it to them.
-create function maintain_usage(kept_months int, ahead int default 3) returns void
+-- For what falls into no month that was made.
+create table usage_other partition of usage default;
+
+-- When a day begins.
+create function utc_start(day date) returns timestamptz language sql immutable parallel safe
+as $$ select day::timestamp at time zone 'UTC' $$;
+
+-- Makes the part for a month, with whatever was billed for it before there was one.
+create function make_usage_month(month date) returns void
 language plpgsql
 as $$
 declare
-    first date := utc_month(now());
-    part text;
+    part text := to_char(month, '"usage_"YYYY_MM');
+    starts timestamptz := utc_start(month);
+    ends timestamptz := utc_start((month + interval '1 month')::date);
 begin
-    if not pg_try_advisory_xact_lock(hashtext('maintain_usage')) then return; end if;
-    for i in 0 .. ahead loop
-        part := to_char(first + make_interval(months => i), '"usage_"YYYY_MM');
-        if to_regclass(part) is null then
-            execute format(
-                'create table %I partition of usage for values from (%L) to (%L)', part,
-                (first + make_interval(months => i)) at time zone 'UTC', (first + make_interval(months => i + 1)) at time zone 'UTC');
-        end if;
-    end loop;
-    for part in
-        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where i.inhparent = 'usage'::regclass and c.relname ~ '^usage_[0-9]{4}_[0-9]{2}$'
-            and c.relname < to_char(first - make_interval(months => kept_months), '"usage_"YYYY_MM')
-        order by 1
-    loop
-        execute format('drop table %I', part);
-    end loop;
+    execute format('create table %I (like usage including all)', part);
+    if exists (select from usage_other where started_at >= starts and started_at < ends) then
+        lock table usage_other in access exclusive mode;
+        execute format(
+            'with moved as (delete from usage_other where started_at >= $1 and started_at < $2 returning *)
+            insert into %I select * from moved', part) using starts, ends;
+    end if;
+    execute format('alter table usage attach partition %I for values from (%L) to (%L)', part, starts, ends);
 end
 $$;
 
--- For what falls into no month that was made.
-create table usage_other partition of usage default;
+-- Makes the parts for this month and the next ones, and drops those of which nothing is younger than `kept_months` before this
+-- one, nor than the 35 days for which a completion is looked for; null keeps all. One at a time does it; whoever comes at the
+-- same moment leaves it to them. The answer is whether there is more to drop: one part goes at a time.
+--
+-- Nobody is to wait for it. It gives up where a lock is not to be had at once (55P03). A part is made beside the table and then
+-- attached, which stops neither readers nor writers of the others for longer than a look at `usage_other`; to drop one takes the
+-- whole table for the length of a commit.
+create function maintain_usage(kept_months int, ahead int default 3) returns boolean
+language plpgsql
+set lock_timeout = '100ms'
+as $$
+declare
+    first date := utc_month(now());
+    oldest date := least(first - make_interval(months => kept_months), utc_day(now()) - 35);
+    month date;
+    doomed text[];
+begin
+    if not pg_try_advisory_xact_lock(hashtext('maintain_usage')) then return false; end if;
+    for i in 0 .. ahead loop
+        month := first + make_interval(months => i);
+        if to_regclass(to_char(month, '"usage_"YYYY_MM')) is null then perform make_usage_month(month); end if;
+    end loop;
+    if kept_months is null then return false; end if;
+
+    delete from usage_other where started_at < utc_start(oldest);
+    doomed := array(
+        select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'usage'::regclass and c.relname ~ '^usage_[0-9]{4,}_[0-9]{2}$'
+            and to_date(substr(c.relname, 7), 'YYYY_MM') + interval '1 month' <= oldest
+        order by 1);
+    if doomed <> '{}' then execute format('drop table %I', doomed[1]); end if;
+    return cardinality(doomed) > 1;
+end
+$$;
 
 do $$
 declare
     month date;
 begin
     for month in select distinct utc_month(started_at) from usage_before loop
-        execute format(
-            'create table %I partition of usage for values from (%L) to (%L)', to_char(month, '"usage_"YYYY_MM'),
-            month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+        perform make_usage_month(month);
     end loop;
     perform maintain_usage(null);
 end

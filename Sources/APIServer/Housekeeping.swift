@@ -7,17 +7,20 @@ import RateLimit
 import Streaming
 
 /// What a process does once, on its first loop: hold its lease, declare the limits of its environment, hear of revoked sessions and of
-/// completions to stop, and clear away dead sessions.
+/// completions to stop, clear away dead sessions, and keep the bills in months.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
     private static let declarationRetry = Duration.seconds(1)
+    private static let usageInterval = Duration.seconds(3600)
+    private static let usageRetry = Duration.seconds(60)
     private let lease: ProcessLease
     private let feed: RevocationFeed
     /// One connection for everything that replicas tell each other.
     private let listener: PostgresListener
     private let accounts: AccountService
     private let limiter: RateLimiter
+    private let usage: UsageKeeper
     private let configuration: Configuration
     private let io: LoopIO
     private let logger: Logger
@@ -27,6 +30,7 @@ final class Housekeeping {
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
         limiter = services.limiter
+        usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
         configuration = shared.configuration
         io = loop.io
         logger = shared.logger
@@ -48,6 +52,7 @@ final class Housekeeping {
         loop.spawn { loop in await this.value(on: loop).lease.run() }
         loop.spawn { loop in await this.value(on: loop).feed.run() }
         loop.spawn { loop in await this.value(on: loop).purge() }
+        loop.spawn { loop in await this.value(on: loop).keepUsage() }
     }
 
     func close() async {
@@ -86,6 +91,21 @@ final class Housekeeping {
                 logger.warning("old sessions not removed", metadata: ["error": "\(error)"])
             }
             await io.pause(Self.purgeInterval)
+        }
+    }
+
+    /// The months are made long before they come: a table that is in use is left alone and tried again.
+    private func keepUsage() async {
+        while !isClosed {
+            var pause = Self.usageInterval
+            do throws(PostgresError) {
+                try await usage.run()
+            } catch {
+                pause = Self.usageRetry
+                let level: Logger.Level = error.state == .lockNotAvailable ? .info : .warning
+                logger.log(level: level, "months of usage not maintained", metadata: ["error": "\(error)"])
+            }
+            await io.pause(pause)
         }
     }
 }

@@ -62,6 +62,7 @@ final class LoopServices {
                 userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
+            usage: UsageHandlers(reader: UsageReader(database: database)),
             info: InfoHandlers(configuration: configuration),
             operation: OperationHandlers(
                 readiness: Readiness(

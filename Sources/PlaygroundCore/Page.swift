@@ -49,22 +49,24 @@ package struct PageRequest: Sendable, Equatable {
     /// Reads the query items `limit` and `cursor` as they came, nil where absent: throws `invalid_request` for the one,
     /// `invalid_cursor` for the other.
     package init(limit: String?, cursor: String?) throws(ServiceError) {
-        if let limit {
-            let isShortNumber = (1...4).contains(limit.utf8.count) && limit.utf8.allSatisfy { $0 &- UInt8(ascii: "0") < 10 }
-            guard isShortNumber, let number = Int(limit), Self.limits.contains(number) else {
-                let range = "\(Self.limits.lowerBound) to \(Self.limits.upperBound)"
-                throw ServiceError(fields: [FieldError("limit", .outOfRange, "limit has to be an integer, \(range)")])
-            }
-            self.limit = number
-        } else {
-            self.limit = Self.defaultLimit
-        }
+        self.limit = try Self.limit(limit)
         if let cursor {
             guard let decoded = Cursor(cursor) else { throw ServiceError(.invalidCursor) }
             self.cursor = decoded
         } else {
             self.cursor = nil
         }
+    }
+
+    /// Reads the query item `limit`, nil where absent: throws `invalid_request`.
+    package static func limit(_ text: String?) throws(ServiceError) -> Int {
+        guard let text else { return defaultLimit }
+        let isShortNumber = (1...4).contains(text.utf8.count) && text.utf8.allSatisfy { $0 &- UInt8(ascii: "0") < 10 }
+        guard isShortNumber, let number = Int(text), limits.contains(number) else {
+            let range = "\(limits.lowerBound) to \(limits.upperBound)"
+            throw ServiceError(fields: [FieldError("limit", .outOfRange, "limit has to be an integer, \(range)")])
+        }
+        return number
     }
 }
 

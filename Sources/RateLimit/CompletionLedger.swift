@@ -44,11 +44,13 @@ package final class CompletionLedger {
         let maxTokens = try row.intIfPresent(0, 10).map { Int($0) }
         let usage = Usage(
             promptTokens: Int(try row.int(0, 7)), completionTokens: Int(try row.int(0, 8)),
+            cachedTokens: Int(try row.int(0, 11)), reasoningTokens: Int(try row.int(0, 12)),
             source: UsageSource(rawValue: try row.string(0, 9)) ?? .estimated, maxTokensApplied: maxTokens ?? 0)
         return CompletionRecord(
             id: id, status: try row.string(0, 1), model: try row.string(0, 2), finishReason: try row.stringIfPresent(0, 3),
             presetID: try row.uuidIfPresent(0, 4).map { PresetID($0) }, startedAt: Timestamp(microseconds: try row.int(0, 5)),
             finishedAt: try row.intIfPresent(0, 6).map { Timestamp(microseconds: $0) }, usage: usage,
-            knowsMaxTokens: maxTokens != nil, process: try row.uuidIfPresent(0, 0).map { ProcessID($0) })
+            knowsMaxTokens: maxTokens != nil, cost: try row.stringIfPresent(0, 13),
+            process: try row.uuidIfPresent(0, 0).map { ProcessID($0) })
     }
 }

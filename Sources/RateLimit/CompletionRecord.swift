@@ -16,6 +16,8 @@ package struct CompletionRecord: Sendable, Equatable {
     package var usage: Usage
     /// Whether `usage` has the `max_tokens` that applied: bills of before it was kept have not.
     let knowsMaxTokens: Bool
+    /// What it costs, an exact decimal; nil until the bill is written, and where no price was in force.
+    package let cost: String?
     /// The process that holds it, until the bill is written.
     package let process: ProcessID?
 
@@ -40,6 +42,7 @@ extension CompletionRecord: JSONWritable {
             writer.member("started_at", startedAt)
             writer.member("finished_at", finishedAt)
             writer.member("usage") { usage.write(to: &$0, knowsMaxTokens: knowsMaxTokens) }
+            writer.member("cost", cost)
         }
     }
 }

@@ -25,12 +25,12 @@ enum CompletionStatements {
         """
         select null::uuid as process_id, outcome, model, finish_reason, preset_id,
             (extract(epoch from started_at) * 1000000)::bigint, (extract(epoch from finished_at) * 1000000)::bigint,
-            prompt_tokens, completion_tokens, source, max_tokens_applied
+            prompt_tokens, completion_tokens, source, max_tokens_applied, cached_tokens, reasoning_tokens, trim_scale(cost)
         from usage where completion_id = $1::uuid and user_id = $2::uuid
         union all
         select process_id, 'running', model, null, preset_id,
             (extract(epoch from created_at) * 1000000)::bigint, null,
-            prompt_tokens, completion_tokens, 'estimated', max_tokens
+            prompt_tokens, completion_tokens, 'estimated', max_tokens, 0, 0, null
         from reservations r
         where completion_id = $1 and user_id = $2 and process_id is not null
             and not exists (select from usage u where u.completion_id = r.completion_id)

@@ -52,7 +52,9 @@ struct UpstreamUsage: Equatable {
             default: try scanner.skipValue()
             }
         }
-        guard let prompt = Self.count(prompt, bytes), let completion = Self.count(figures.completionTokens, bytes) else { return nil }
+        guard let prompt = Self.count(prompt, bytes), let completion = Self.count(figures.completionTokens, bytes) else {
+            return nil
+        }
         self.init(
             promptTokens: prompt, completionTokens: completion, cachedTokens: Self.count(cached, bytes) ?? 0,
             reasoningTokens: Self.count(figures.reasoningTokens, bytes) ?? 0)

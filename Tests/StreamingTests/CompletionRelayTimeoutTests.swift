@@ -58,7 +58,7 @@ struct CompletionRelayTimeoutTests {
             }
         }
         #expect(seen.outcome?.ending == .done)
-        #expect(seen.text == C.frame("a") + C.lastFrame("stop", 7, 11, "counted"))
+        #expect(seen.text == C.frame("a") + C.lastFrame("stop", 7, 11, "counted", details: #","reasoning_tokens":10"#))
     }
 
     @Test("to give a text is tried on another upstream, not on the same")

@@ -26,11 +26,12 @@ enum Completions {
     static func frame(_ text: String) -> String { "data: {\"text\":\"\(text)\"}\n\n" }
 
     static func lastFrame(
-        _ finish: String, _ prompt: Int, _ completion: Int, _ source: String, maxTokens: Int = 100
+        _ finish: String, _ prompt: Int, _ completion: Int, _ source: String, maxTokens: Int = 100,
+        details: String = ""
     ) -> String {
         "data: {\"text\":\"\",\"finish_reason\":\"\(finish)\",\"usage\":{\"prompt_tokens\":\(prompt),"
             + "\"completion_tokens\":\(completion),\"total_tokens\":\(prompt + completion),\"source\":\"\(source)\","
-            + "\"max_tokens_applied\":\(maxTokens)}}\n\ndata: [DONE]\n\n"
+            + "\"max_tokens_applied\":\(maxTokens)\(details)}}\n\ndata: [DONE]\n\n"
     }
 }
 

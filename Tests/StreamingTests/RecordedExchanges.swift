@@ -120,7 +120,7 @@ struct RecordedExchange: Sendable, CustomTestStringConvertible {
                     + #""completion_tokens_details":{"reasoning_tokens":88}}}"#,
                 "[DONE]",
             ],
-            C.frame("42") + C.lastFrame("stop", 12, 99, "exact")),
+            C.frame("42") + C.lastFrame("stop", 12, 99, "exact", details: #","reasoning_tokens":88"#)),
         RecordedExchange(
             "vLLM, chat with reasoning and usage in every event", .chat,
             [

@@ -56,11 +56,12 @@ struct UsageDetailsTests {
         Reading("nor a text", details(cached: #""3""#, reasoning: #""3""#)),
         Reading("other members are passed over", #","prompt_tokens_details":{"reasoning_tokens":3,"x":{"cached_tokens":4}}"#),
         Reading("a wrong shape is passed over", #","prompt_tokens_details":[{"cached_tokens":4}],"completion_tokens_details":7"#),
-        Reading("where they stand twice the last ones count", details(cached: "1", reasoning: "2") + details(cached: "3"), cached: 3),
+        Reading(
+            "where they stand twice the last ones count", details(cached: "1", reasoning: "2") + details(cached: "3"), cached: 3),
     ]
 
     @Test("are read where they can be believed, and never spoil the rest", arguments: readings)
-    func readings(reading: Reading) {
+    func areRead(reading: Reading) {
         let body = C.event("a", finish: "stop") + C.event("", usage: Self.figures(9, 7, details: reading.details)) + C.done
         for reads in Pieces.all(of: Array(body.utf8)) {
             let run = MachineRun(reads)
@@ -81,9 +82,12 @@ struct UsageDetailsTests {
     @Test("that grow with every event are the same whether the events are read through or recognized")
     func growing() {
         var body = ""
-        for count in 1...12 { body += Self.thought(Self.figures(9, count, details: Self.details(cached: "4", reasoning: "\(count)"))) }
+        for count in 1...12 {
+            body += Self.thought(Self.figures(9, count, details: Self.details(cached: "4", reasoning: "\(count)")))
+        }
         for count in 13...20 { body += Self.content(Self.figures(9, count, details: Self.details(cached: "4", reasoning: "12"))) }
-        body += Self.content(Self.figures(9, 21, details: Self.details(cached: "4", reasoning: "12")), finish: #""stop""#) + C.done
+        body +=
+            Self.content(Self.figures(9, 21, details: Self.details(cached: "4", reasoning: "12")), finish: #""stop""#) + C.done
         for reads in Pieces.all(of: Array(body.utf8)) {
             let run = MachineRun(reads, kind: .chat)
             #expect(run.step == .done)

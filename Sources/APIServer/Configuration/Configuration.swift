@@ -19,6 +19,8 @@ struct Configuration: Sendable {
     var acceptsLoadTokens: Bool
     var plan: Plan
     var models: ModelPolicy
+    /// How many months of bills are kept before the current one; nil for all.
+    var usageRetentionMonths: Int?
     /// Between two comments on a silent stream.
     var heartbeatInterval: Duration
     /// From the request to the latest moment at which a stream's head is sent.
@@ -58,6 +60,7 @@ struct Configuration: Sendable {
         acceptsLoadTokens = environment.choice("ALLOW_LOAD_TOKENS", false, ["1": true, "0": false])
         plan = Self.plan(&environment)
         models = Self.models(&environment, of: upstreams)
+        usageRetentionMonths = environment.optionalInteger("USAGE_RETENTION_MONTHS", in: 1...1_200)
         heartbeatInterval = environment.seconds("HEARTBEAT_INTERVAL", .seconds(5), in: 0.05...300)
         commitAfter = environment.seconds("COMMIT_AFTER", .seconds(8), in: 0.05...300)
         drainDelay = environment.seconds("DRAIN_DELAY", .seconds(5), in: 0...300)
