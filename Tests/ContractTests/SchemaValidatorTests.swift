@@ -23,6 +23,7 @@ struct SchemaValidatorTests {
                 count: { type: integer, format: int32, minimum: 1, maximum: 5 }
                 names: { type: array, maxItems: 2, items: { type: string, minLength: 1, maxLength: 3 } }
                 at: { type: string, format: date-time }
+                on: { type: string, format: date }
                 kind: { type: string, enum: [a, b] }
                 inner: { type: object, additionalProperties: false, properties: { ok: { type: boolean } } }
                 map: { type: object, additionalProperties: { type: number } }
@@ -52,6 +53,7 @@ struct SchemaValidatorTests {
             ("{\(id),\"names\":[\"abcd\"]}", ".names.0: is longer than 3.0"),
             ("{\(id),\"names\":[\"a\",\"b\",\"c\"]}", ".names: has more than 2.0 elements"),
             ("{\(id),\"at\":\"yesterday\"}", ".at: is not of the format date-time"),
+            ("{\(id),\"on\":\"2026-11-22T00:00:00Z\"}", ".on: is not of the format date"),
             ("{\(id),\"kind\":\"c\"}", ".kind: is none of the values"),
             ("{\(id),\"inner\":{\"no\":1}}", ".inner.no: is not a field"),
             ("{\(id),\"map\":{\"x\":\"1\"}}", ".map.x: is not of the type number"),

@@ -104,7 +104,8 @@ struct UsageTests {
             _ = try Stack.run(price + ["--prompt", "1000", "--completion", "1000"], stack.environment)
             _ = try Stack.run(
                 price + ["--prompt", "9", "--completion", "9", "--from", "2020-01-01T00:00:00Z"], stack.environment)
-            let last = try JSONValue(parsing: #require(try running.readEvents().dropLast().last).data)
+            let frames = try running.readEvents().compactMap(\.data)
+            let last = try JSONValue(parsing: try #require(frames.dropLast().last))
             #expect(last["usage.cached_tokens"]?.integer == 4 && last["usage.reasoning_tokens"]?.integer == 1)
             _ = try stack.completed("tokens=3 prompt_tokens=2", id: ids[2])
             try stack.expectAllSettled()

@@ -42,8 +42,8 @@ extension DatabaseTests {
         func period() async throws {
             let database = try LimitsDatabase()
             let user = try database.makeUser()
-            try database.run(
-                "alter database \(try #require(database.value("select current_database()"))) set timezone = 'Asia/Tokyo'")
+            let name = try database.value("select current_database()")
+            try database.run("alter database \(try #require(name)) set timezone = 'Asia/Tokyo'")
             let moments = [
                 "2026-10-31T23:59:59.999999Z", "2026-11-01T00:00Z", "2026-11-02T23:59:59.999999Z", "2026-11-03T00:00Z",
             ]

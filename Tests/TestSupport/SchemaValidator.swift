@@ -69,6 +69,7 @@ package struct SchemaValidator: Sendable {
             switch format {
             case "uuid": value.string.map { UUID(uuidString: $0) != nil }
             case "date-time": value.string?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/).map { _ in true }
+            case "date": value.string?.wholeMatch(of: /\d{4}-\d\d-\d\d/).map { _ in true }
             case "int32": value.number?.integer.map { Int32(exactly: $0) != nil }
             case "int64": value.number?.integer.map { _ in true }
             case "double": value.number?.double.map { _ in true }
