@@ -1,12 +1,13 @@
 import Auth
 import EventLoop
+import Idempotency
 import Logging
 import PlaygroundCore
 import Postgres
 import RateLimit
 
 /// What a process does once, on its first loop: hold its lease, hear of revoked sessions and of completions
-/// to stop, and clear away dead sessions.
+/// to stop, and clear away dead sessions and old idempotency keys.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
@@ -15,6 +16,7 @@ final class Housekeeping {
     /// One connection for everything that replicas tell each other.
     private let listener: PostgresListener
     private let accounts: AccountService
+    private let idempotency: IdempotencyStore
     private let io: LoopIO
     private let logger: Logger
     private var isClosed = false
@@ -22,6 +24,7 @@ final class Housekeeping {
     /// Takes the lease, so that what this process reserves is known to be alive; without a database it is taken later.
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
+        idempotency = services.idempotency
         io = loop.io
         logger = shared.logger
         lease = ProcessLease(database: services.database, process: shared.process, io: loop.io, logger: shared.logger)
@@ -51,12 +54,17 @@ final class Housekeeping {
 
     private func purge() async {
         while !isClosed {
-            do throws(ServiceError) {
-                try await accounts.purgeSessions()
-            } catch {
-                logger.warning("old sessions not removed", metadata: ["error": "\(error)"])
-            }
+            await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
+            await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
             await io.pause(Self.purgeInterval)
+        }
+    }
+
+    private func purge(_ what: String, _ work: () async throws(ServiceError) -> Void) async {
+        do throws(ServiceError) {
+            try await work()
+        } catch {
+            logger.warning("old \(what) not removed", metadata: ["error": "\(error)"])
         }
     }
 }
