@@ -15,8 +15,8 @@ struct CrossOriginTests {
         "https://a/.preview.example", "tauri://localhost2", "http://localhost", "null", "", "https://", "*",
     ]
     static let exposed = [
-        "X-Request-Id", "X-Completion-Id", "X-Max-Tokens-Applied", "ETag", "Location", "Link", "Retry-After", "retry-after-ms",
-        "x-should-retry", "x-ratelimit-limit-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-requests",
+        "X-Request-Id", "X-Completion-Id", "X-Max-Tokens-Applied", "Idempotency-Replayed", "ETag", "Location", "Link",
+        "Retry-After", "retry-after-ms", "x-should-retry", "x-ratelimit-limit-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-requests",
         "x-ratelimit-remaining-tokens", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens",
     ]
 
