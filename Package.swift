@@ -80,8 +80,9 @@ let package = Package(
         .executableTarget(
             name: "APIServer",
             dependencies: [
-                "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "Idempotency", "PlaygroundCore",
-                "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging, metrics, arguments,
+                "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "Idempotency",
+                "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging, metrics,
+                arguments,
             ],
             // Links to the contract and the migrations: both are inside the binary, which runs from any directory.
             resources: [.embedInCode("Resources/openapi.yaml"), .embedInCode("Resources/Migrations")],

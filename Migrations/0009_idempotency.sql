@@ -17,7 +17,7 @@ create table idempotency_keys (
     -- Until then no other attempt begins, so that one whose process died does not hold the key for ever.
     lease_ends_at timestamptz not null,
     -- The answer, once there is one: status, header lines, body.
-    status smallint,
+    status bigint,
     fields bytea,
     body bytea,
     created_at timestamptz not null default now(),

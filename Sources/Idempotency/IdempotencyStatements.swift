@@ -57,7 +57,7 @@ enum IdempotencyStatements {
     static let complete = PostgresStatement(
         "idempotency_complete",
         """
-        update idempotency_keys set status = $5::smallint, fields = $6::bytea, body = $7::bytea
+        update idempotency_keys set status = $5::bigint, fields = $6::bytea, body = $7::bytea
         where user_id = $1::uuid and route = $2::text and key = $3::text and attempt_id = $4::uuid and status is null
         """)
 

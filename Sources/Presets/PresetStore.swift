@@ -26,7 +26,8 @@ package final class PresetStore {
             guard error.code == .versionConflict else { throw error }
             let made = try await preset(id, of: owner).createdAt
             return Preset(
-                id: id, name: draft.name, prompt: draft.prompt, params: draft.params, version: 1, createdAt: made, updatedAt: made)
+                id: id, name: draft.name, prompt: draft.prompt, params: draft.params, version: 1, createdAt: made,
+                updatedAt: made)
         }
     }
 

@@ -185,7 +185,7 @@ struct IdempotencyTests {
         }
     }
 
-    @Test("a failure that may pass is none: the request is tried again at once, under the same id, whether or not it took effect")
+    @Test("a failure that may pass is no answer: the request is tried again at once, under the same id")
     func passingFailure() async throws {
         try await Stack.with { stack in
             for (index, failure) in [
@@ -203,6 +203,22 @@ struct IdempotencyTests {
                 #expect(saved.head["idempotency-replayed"] == nil)
                 #expect(try stack.rows("select count(*) from presets") == [["\(index + 1)"]])
             }
+        }
+    }
+
+    @Test("a failure that nobody knows the outcome of is cleared up by repeating: there is one preset")
+    func unknownOutcome() async throws {
+        try await Stack.with { stack in
+            let holder = try BlockingConnection(PostgresConfiguration(stack.database))
+            try holder.run("begin; lock table presets in share mode")
+            let late = try stack.savePreset("late")
+            #expect(late.status == 503 && late["retryable"]?.bool == true)
+            try holder.run("rollback")
+            let saved = try stack.wait("the preset to be saved", within: .seconds(40)) {
+                let answer = try stack.savePreset("late")
+                return answer.status == 201 ? answer : nil
+            }
+            #expect(try stack.rows("select id from presets") == [[saved["id"]?.string]])
         }
     }
 
