@@ -63,6 +63,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case upstreamTimeout = "upstream_timeout"
     case databaseUnavailable = "database_unavailable"
     case overloaded = "overloaded"
+    case completionsPaused = "completions_paused"
     case shuttingDown = "shutting_down"
 }
 
@@ -120,6 +121,7 @@ extension ErrorCode {
         case .upstreamTimeout: "The upstream took too long"
         case .databaseUnavailable: "The database is not available"
         case .overloaded: "The server has too much to do"
+        case .completionsPaused: "No new completions are taken at present"
         case .shuttingDown: "The server is shutting down"
         }
     }
@@ -128,7 +130,7 @@ extension ErrorCode {
     package var isRetryable: Bool {
         switch self {
         case .requestTimeout, .idempotencyKeyInUse, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError,
-            .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .shuttingDown:
+            .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             true
         default: false
         }
