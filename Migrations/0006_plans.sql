@@ -390,6 +390,7 @@ declare
     -- What was admitted, and the rows after.
     admitted completion_ask[];
     sources text[];
+    moments timestamptz[];
     changed buckets[];
     needed uuid[];
     locked uuid[];
@@ -414,6 +415,7 @@ begin
         answers := '{}';
         admitted := '{}';
         sources := '{}';
+        moments := '{}';
         changed := '{}';
         mine := null;
         is_charged := false;
@@ -449,6 +451,7 @@ begin
                 answer.in_flight := mine.in_flight;
                 admitted := admitted || ask;
                 sources := sources || answer.upstream;
+                moments := moments || mine.at;
             end if;
             answers := answers || answer;
         end loop;
@@ -467,9 +470,10 @@ begin
         insert into reservations (
             completion_id, user_id, process_id, reserved_tokens, model, preset_id, max_tokens, prompt_tokens, charges_instance,
             upstream, created_at)
-        select completion_id, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, nullif(source, ''), clock
-        from unnest(admitted, sources) as a (
-            place, completion_id, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost, bucket, source)
+        select completion_id, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, nullif(source, ''), moment
+        from unnest(admitted, sources, moments) as a (
+            place, completion_id, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost, bucket, source,
+            moment)
         order by completion_id
         on conflict do nothing;
         get diagnostics written = row_count;

@@ -32,8 +32,7 @@ package final class RateLimiter {
         self.logger = logger
         let settlements = SettlementWriter(database: database, io: loop.io, logger: logger)
         let reservations = ReservationWriter(
-            database: database, process: process, deadline: deadline.wholeMilliseconds, io: loop.io
-        ) { settlements.add(.void($0.userID), for: $0.completionID) }
+            database: database, process: process, deadline: deadline.wholeMilliseconds, io: loop.io, settlements: settlements)
         self.settlements = settlements
         self.reservations = reservations
         let writers = (LoopBound(settlements, on: loop), LoopBound(reservations, on: loop))
@@ -108,6 +107,9 @@ package final class RateLimiter {
         }
         return stops
     }
+
+    /// Undoes an admission that the database may have made, or may still make.
+    func undo(_ completionID: CompletionID, of userID: UserID) { settlements.add(.void(userID), for: completionID) }
 
     /// Settlements that the database has not taken yet.
     package var backlog: Int { settlements.count }

@@ -21,22 +21,20 @@ final class ReservationWriter {
     private let process: ProcessID
     private let deadline: Int64
     private let io: LoopIO
-    private let void: (ReservationRequest) -> Void
+    private let settlements: SettlementWriter
     private var waiting: [Entry] = []
     private var signal = WorkSignal()
     private var isClosed = false
 
     /// - Parameters:
     ///   - deadline: milliseconds that a request waits for its decision.
-    ///   - void: told of requests that are given up and that the database may have admitted, or may still admit.
-    init(
-        database: PostgresClient, process: ProcessID, deadline: Int64, io: LoopIO, void: @escaping (ReservationRequest) -> Void
-    ) {
+    ///   - settlements: undoes what is given up and what the database may have admitted, or may still admit.
+    init(database: PostgresClient, process: ProcessID, deadline: Int64, io: LoopIO, settlements: SettlementWriter) {
         self.database = database
         self.process = process
         self.deadline = deadline
         self.io = io
-        self.void = void
+        self.settlements = settlements
     }
 
     /// Throws `database_unavailable` when the database has not decided within the deadline.
@@ -115,7 +113,7 @@ final class ReservationWriter {
             for entry in batch { refuse(entry, error.serviceError) }
         case .timedOut, .unknownOutcome, .decoding:
             for entry in batch {
-                void(entry.request)
+                settlements.add(.void(entry.request.userID), for: entry.request.completionID)
                 refuse(entry, Self.unavailable("\(error)"))
             }
         case .unavailable, .overloaded:
