@@ -3,11 +3,12 @@ import Postgres
 /// The SQL of idempotency keys. Every statement names the owner but the one that clears away what is old.
 enum IdempotencyStatements {
     /// Claims a key that is new, or whose last attempt ended without an answer or outlived its lease. Writes nothing where
-    /// the key is answered, is being answered, or was sent with another body, and for a new key where the user has no room.
+    /// the key is answered, is being answered, or was sent with another body, and for a new key where a short look, at so many rows
+    /// as cost little, does not show that the user has room.
     /// Twins that come at the same moment wait for one another on the primary key; ``read`` then tells each who won.
     ///
-    /// $1 owner, $2 route, $3 key, $4 SHA-256 of the body, $5 attempt, $6 seconds of the lease, $7 keys at most, $8 bytes of
-    /// answers from which on a user gets no new one.
+    /// $1 owner, $2 route, $3 key, $4 SHA-256 of the body, $5 attempt, $6 seconds of the lease, $7 whether the user
+    /// is known to have room, $8 the rows looked at, $9 bytes of answers.
     static let claim = PostgresStatement(
         "idempotency_claim",
         """
@@ -18,9 +19,9 @@ enum IdempotencyStatements {
             and not exists (
                 select from idempotency_keys where user_id = $1 and route = $2 and key = $3
                     and (status is not null or lease_ends_at > now() or body_hash <> $4))
-            and (exists (select from idempotency_keys where user_id = $1 and route = $2 and key = $3)
-                or (select count(*) < $7::bigint and coalesce(sum(octet_length(body)), 0) < $8::bigint
-                    from idempotency_keys where user_id = $1))
+            and ($7::boolean or exists (select from idempotency_keys where user_id = $1 and route = $2 and key = $3)
+                or (select count(*) < $8::bigint and coalesce(sum(octet_length(body)), 0) < $9::bigint
+                    from (select body from idempotency_keys where user_id = $1 limit $8) few))
         on conflict (user_id, route, key) do update
             set attempt_id = excluded.attempt_id, lease_ends_at = excluded.lease_ends_at
             where held.status is null and held.lease_ends_at <= now() and held.body_hash = excluded.body_hash
@@ -38,7 +39,7 @@ enum IdempotencyStatements {
         .read)
 
     /// Why a new key was not claimed: whether the user exists, and whether there is no room, with the milliseconds until the
-    /// user's oldest key goes.
+    /// user's oldest key goes. Looks at all of the user's keys.
     ///
     /// $1 owner, $2 keys at most, $3 bytes of answers, $4 the hours a key lives.
     static let room = PostgresStatement(
