@@ -1,6 +1,7 @@
 import Auth
 import EventLoop
 import HTTPClient
+import Idempotency
 import Logging
 import PlaygroundCore
 import Postgres
@@ -29,6 +30,7 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let idempotency: IdempotencyStore
     let limiter: RateLimiter
     let upstreams: UpstreamPool
     private let clients: [HTTPClient]
@@ -54,6 +56,7 @@ final class LoopServices {
                 keys: configuration.keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
         let presets = PresetStore(database: database)
+        idempotency = IdempotencyStore(database: database)
         let routes = Routes(
             sessions: SessionHandlers(accounts: accounts, authentication: authentication),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
@@ -67,7 +70,8 @@ final class LoopServices {
                 readiness: Readiness(
                     database: database, revoked: shared.revoked, draining: shared.draining,
                     migrator: Migrator(configuration: configuration.database, migrations: SchemaMigrations.all)),
-                metrics: shared.metrics))
+                metrics: shared.metrics),
+            idempotency: IdempotentRequests(store: idempotency, ids: ids, logger: shared.logger))
         responder = APIResponder(
             router: routes.router, authentication: authentication, crossOrigin: configuration.crossOrigin,
             proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)

@@ -43,6 +43,8 @@ package enum ErrorCode: String, Sendable, CaseIterable {
 
     // What is there already
     case completionIDConflict = "completion_id_conflict"
+    case idempotencyKeyInUse = "idempotency_key_in_use"
+    case idempotencyKeyReused = "idempotency_key_reused"
     case presetLimitReached = "preset_limit_reached"
     case versionConflict = "version_conflict"
     case versionRequired = "version_required"
@@ -103,6 +105,8 @@ extension ErrorCode {
         case .originNotAllowed: "The origin may not use this server"
         case .registrationClosed: "New accounts cannot be registered here"
         case .completionIDConflict: "The completion id has been used before"
+        case .idempotencyKeyInUse: "The first request with this idempotency key is still being answered"
+        case .idempotencyKeyReused: "The idempotency key belongs to a request with another body"
         case .presetLimitReached: "No more presets can be saved"
         case .versionConflict: "The preset has been changed meanwhile"
         case .versionRequired: "The version that was last seen is required"
@@ -125,8 +129,8 @@ extension ErrorCode {
     /// Whether the same request may succeed later, nothing changed: the default of `ServiceError.retryable`.
     package var isRetryable: Bool {
         switch self {
-        case .requestTimeout, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError, .upstreamUnavailable,
-            .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
+        case .requestTimeout, .idempotencyKeyInUse, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError,
+            .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             true
         default: false
         }

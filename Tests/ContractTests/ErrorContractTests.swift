@@ -77,7 +77,10 @@ struct ErrorContractTests {
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],
         "logout": [.originNotAllowed],
         "listPresets": [.invalidRequest, .invalidCursor],
-        "createPreset": [.unsupportedParameter, .modelNotAllowed, .presetLimitReached],
+        "createPreset": [
+            .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .idempotencyKeyInUse, .idempotencyKeyReused,
+            .rateLimitExceeded,
+        ],
         "getPreset": [.notFound],
         "replacePreset": [
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .notFound, .versionConflict, .versionRequired,
