@@ -6,7 +6,8 @@ import Postgres
 import RateLimit
 
 /// What a process does once, on its first loop: hold its lease, hear of revoked sessions and of completions
-/// to stop, and clear away dead sessions.
+/// to stop, and clear away dead sessions and forgotten attempts
+/// to log in.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
@@ -15,6 +16,7 @@ final class Housekeeping {
     /// One connection for everything that replicas tell each other.
     private let listener: PostgresListener
     private let accounts: AccountService
+    private let throttle: LoginThrottle
     private let io: LoopIO
     private let logger: Logger
     private var isClosed = false
@@ -22,6 +24,7 @@ final class Housekeeping {
     /// Takes the lease, so that what this process reserves is known to be alive; without a database it is taken later.
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
+        throttle = services.throttle
         io = loop.io
         logger = shared.logger
         lease = ProcessLease(database: services.database, process: shared.process, io: loop.io, logger: shared.logger)
@@ -53,8 +56,9 @@ final class Housekeeping {
         while !isClosed {
             do throws(ServiceError) {
                 try await accounts.purgeSessions()
+                try await throttle.purge()
             } catch {
-                logger.warning("old sessions not removed", metadata: ["error": "\(error)"])
+                logger.warning("old rows not removed", metadata: ["error": "\(error)"])
             }
             await io.pause(Self.purgeInterval)
         }

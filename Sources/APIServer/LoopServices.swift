@@ -29,6 +29,7 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let throttle: LoginThrottle
     let limiter: RateLimiter
     let upstreams: UpstreamPool
     private let clients: [HTTPClient]
@@ -49,13 +50,14 @@ final class LoopServices {
         let accounts = AccountService(
             database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
+        let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
                 keys: configuration.keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
         let presets = PresetStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, authentication: authentication),
+            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
@@ -73,6 +75,7 @@ final class LoopServices {
             proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)
         self.database = database
         self.accounts = accounts
+        self.throttle = throttle
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients

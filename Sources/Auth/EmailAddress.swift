@@ -30,6 +30,14 @@ package struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
             decoding: bytes.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 
+    /// SHA-256 in Base64: stands for the address where nothing readable of it is to be kept, also that of people who have no account.
+    package func digest() throws(ServiceError) -> String {
+        guard let digest = SHA256.digest(of: Array(description.utf8)) else {
+            throw ServiceError(.internalError, cause: "SHA-256 failed")
+        }
+        return Base64.standard.encode(digest)
+    }
+
     /// What stands before the `@`.
     var localPart: Substring { description.prefix { $0 != "@" } }
 

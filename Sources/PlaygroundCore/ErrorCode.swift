@@ -48,6 +48,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case versionRequired = "version_required"
 
     // How much
+    case tooManyAttempts = "too_many_attempts"
     case rateLimitExceeded = "rate_limit_exceeded"
     case insufficientQuota = "insufficient_quota"
     case concurrencyLimit = "concurrency_limit"
@@ -105,6 +106,7 @@ extension ErrorCode {
         case .presetLimitReached: "No more presets can be saved"
         case .versionConflict: "The preset has been changed meanwhile"
         case .versionRequired: "The version that was last seen is required"
+        case .tooManyAttempts: "Too many attempts: wait before the next one"
         case .rateLimitExceeded: "Too many requests or tokens in a short time"
         case .insufficientQuota: "The quota is used up"
         case .concurrencyLimit: "Too many completions are running"
@@ -123,8 +125,8 @@ extension ErrorCode {
     /// Whether the same request may succeed later, nothing changed: the default of `ServiceError.retryable`.
     package var isRetryable: Bool {
         switch self {
-        case .requestTimeout, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError, .upstreamUnavailable,
-            .upstreamTimeout, .databaseUnavailable, .overloaded, .shuttingDown:
+        case .requestTimeout, .tooManyAttempts, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError,
+            .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .shuttingDown:
             true
         default: false
         }

@@ -9,6 +9,7 @@ enum SchemaMigrations {
         Migration(name: "0003_presets", sql: text(PackageResources._003_presets_sql)),
         Migration(name: "0004_limits", sql: text(PackageResources._004_limits_sql)),
         Migration(name: "0005_control", sql: text(PackageResources._005_control_sql)),
+        Migration(name: "0008_throttle", sql: text(PackageResources._008_throttle_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

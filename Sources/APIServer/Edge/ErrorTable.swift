@@ -21,7 +21,8 @@ extension ErrorCode {
         case .unsupportedMediaType: .unsupportedMediaType
         case .expectationFailed: .expectationFailed
         case .versionRequired: .preconditionRequired
-        case .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan, .upstreamRateLimited:
+        case .tooManyAttempts, .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan,
+            .upstreamRateLimited:
             .tooManyRequests
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
