@@ -175,8 +175,10 @@ package final class LoginThrottle {
         _ steps: [PostgresClient.Step], _ read: (PostgresResult) throws(PostgresError) -> Row
     ) async throws(ServiceError) -> Row {
         do throws(PostgresError) {
-            guard let result = try await database.transaction(steps, deadline: .seconds(1)).last else { throw .decoding("no result") }
-            return try read(result)
+            guard let row = try await database.transaction(steps, deadline: .seconds(1)).last else {
+                throw .decoding("no result")
+            }
+            return try read(row)
         } catch {
             // Should it have been counted after all, it counts as one failure: nobody has to look whether it was.
             if case .unknownOutcome = error {
