@@ -201,7 +201,8 @@ extension DatabaseTests {
             let error = await #expect(throws: ServiceError.self) {
                 try await gone.loop.run { loop in
                     let throttle = gone.throttle.value(on: loop)
-                    _ = try await throttle.login(account: "ann", from: ClientOrigin("192.0.2.1")) { () async throws(ServiceError) in
+                    _ = try await throttle.login(account: "ann", from: ClientOrigin("192.0.2.1")) {
+                        () async throws(ServiceError) in
                         Issue.record("admitted")
                         return true
                     }
