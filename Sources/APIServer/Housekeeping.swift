@@ -4,19 +4,22 @@ import Logging
 import PlaygroundCore
 import Postgres
 import RateLimit
+import Streaming
 
-/// What a process does once, on its first loop: hold its lease, hear of revoked sessions and of completions
-/// to stop, and clear away dead sessions and forgotten attempts
-/// to log in.
+/// What a process does once, on its first loop: hold its lease, declare the limits of its environment, hear of revoked sessions and of
+/// completions to stop, and clear away dead sessions and forgotten attempts to log in.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
+    private static let declarationRetry = Duration.seconds(1)
     private let lease: ProcessLease
     private let feed: RevocationFeed
     /// One connection for everything that replicas tell each other.
     private let listener: PostgresListener
     private let accounts: AccountService
     private let throttle: LoginThrottle
+    private let limiter: RateLimiter
+    private let configuration: Configuration
     private let io: LoopIO
     private let logger: Logger
     private var isClosed = false
@@ -25,6 +28,8 @@ final class Housekeeping {
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
         throttle = services.throttle
+        limiter = services.limiter
+        configuration = shared.configuration
         io = loop.io
         logger = shared.logger
         lease = ProcessLease(database: services.database, process: shared.process, io: loop.io, logger: shared.logger)
@@ -39,7 +44,9 @@ final class Housekeeping {
             configuration: shared.configuration.database, subscriptions: [feed.subscription, stops], io: loop.io,
             logger: shared.logger)
         try? await lease.renew()
+        let isDeclared = await declareLimits()
         let this = LoopBound(self, on: loop)
+        if !isDeclared { loop.spawn { loop in await this.value(on: loop).keepDeclaring() } }
         loop.spawn { loop in await this.value(on: loop).lease.run() }
         loop.spawn { loop in await this.value(on: loop).feed.run() }
         loop.spawn { loop in await this.value(on: loop).purge() }
@@ -50,6 +57,27 @@ final class Housekeeping {
         feed.stop()
         listener.close()
         await lease.release()
+    }
+
+    /// Plan `default` and the limits of upstreams are what the environment says; the database tells them to every replica.
+    private func declareLimits() async -> Bool {
+        let upstreams = configuration.upstreams.map(\.description).filter(\.hasLimits).map {
+            UpstreamLimits(name: $0.name, requestsPerMinute: $0.requestsPerMinute, tokensPerMinute: $0.tokensPerMinute)
+        }
+        do throws(PostgresError) {
+            try await limiter.declare(configuration.plan, upstreams: upstreams)
+            return true
+        } catch {
+            logger.warning("limits not declared", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    private func keepDeclaring() async {
+        while !isClosed {
+            await io.pause(Self.declarationRetry)
+            if await declareLimits() { return }
+        }
     }
 
     private func purge() async {

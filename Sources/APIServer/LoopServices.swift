@@ -46,7 +46,7 @@ final class LoopServices {
         let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
         let upstreams = try Self.pool(clients, shared, io)
         let limiter = RateLimiter(
-            database: database, process: shared.process, plan: configuration.plan, loop: loop, logger: shared.logger)
+            database: database, process: shared.process, loop: loop, logger: shared.logger)
         let accounts = AccountService(
             database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)

@@ -62,6 +62,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case upstreamTimeout = "upstream_timeout"
     case databaseUnavailable = "database_unavailable"
     case overloaded = "overloaded"
+    case completionsPaused = "completions_paused"
     case shuttingDown = "shutting_down"
 }
 
@@ -118,6 +119,7 @@ extension ErrorCode {
         case .upstreamTimeout: "The upstream took too long"
         case .databaseUnavailable: "The database is not available"
         case .overloaded: "The server has too much to do"
+        case .completionsPaused: "No new completions are taken at present"
         case .shuttingDown: "The server is shutting down"
         }
     }
@@ -126,7 +128,7 @@ extension ErrorCode {
     package var isRetryable: Bool {
         switch self {
         case .requestTimeout, .tooManyAttempts, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError,
-            .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .shuttingDown:
+            .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             true
         default: false
         }

@@ -14,6 +14,10 @@ package enum UsageSource: String, Sendable {
 package struct Usage: Sendable, Equatable {
     package var promptTokens: Int
     package var completionTokens: Int
+    /// Those of the prompt's that the upstream had cached.
+    package var cachedTokens = 0
+    /// Those of the completion's that were thought and not said.
+    package var reasoningTokens = 0
     /// Who counted.
     package var source: UsageSource
     /// The `max_tokens` the completion ran with.

@@ -59,15 +59,15 @@ struct ParameterBuffer {
         case .intArray(let integers):
             appendArrayHead(of: .int8, count: integers.count)
             for integer in integers {
-                append(bigEndian: Int32(8))
-                append(bigEndian: integer)
+                append(bigEndian: Int32(integer == nil ? -1 : 8))
+                if let integer { append(bigEndian: integer) }
             }
             format = .binary
         case .uuidArray(let uuids):
             appendArrayHead(of: .uuid, count: uuids.count)
             for uuid in uuids {
-                append(bigEndian: Int32(16))
-                append(uuid)
+                append(bigEndian: Int32(uuid == nil ? -1 : 16))
+                if let uuid { append(uuid) }
             }
             format = .binary
         }
@@ -98,7 +98,8 @@ struct ParameterBuffer {
         withUnsafeBytes(of: integer.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// What stands before the elements of an array of one dimension without NULLs, whose first index is 1.
+    /// What stands before the elements of an array of one dimension, whose first index is 1. Whether it has NULLs is a hint that
+    /// the server checks for itself.
     private mutating func appendArrayHead(of type: ElementType, count: Int) {
         for word in [count == 0 ? 0 : 1, 0, type.rawValue] { append(bigEndian: word) }
         if count > 0 { for word in [Int32(clamping: count), 1] { append(bigEndian: word) } }

@@ -12,14 +12,14 @@ package struct PostgresConfiguration: Sendable {
     /// The connections of one loop and what may queue for them.
     package struct Lanes: Sendable {
         /// Pipelined connections for short statements.
-        package var hotConnections = 2
+        package var hotConnections = 1
         /// Calls in flight on each of them: enough to keep the server busy, few enough that a call whose time runs out in
         /// our queue costs the server nothing.
         package var hotDepth = 32
         /// Calls that wait for the hot lane; one more is refused.
         package var hotWaiting = 2048
         /// Connections for whatever takes long, one call at a time on each.
-        package var slowConnections = 2
+        package var slowConnections = 1
         /// Calls that wait for the slow lane; one more is refused.
         package var slowWaiting = 128
 

@@ -10,8 +10,9 @@ package enum PostgresValue: Sendable, Equatable {
     case uuid(UUIDBytes)
     case bytes([UInt8])
     case textArray([String])
-    case intArray([Int64])
-    case uuidArray([UUIDBytes])
+    /// Nil stands for NULL, here and below.
+    case intArray([Int64?])
+    case uuidArray([UUIDBytes?])
 
     /// NULL for nil.
     package static func text(_ text: String?) -> PostgresValue { text.map { .text($0) } ?? .null }

@@ -17,6 +17,8 @@ package enum SettlementOutcome: String, Sendable, CaseIterable {
 /// What an admitted completion really cost.
 package struct Settlement: Sendable {
     package var completionID: CompletionID
+    /// Whose it is; nil where only the database knows.
+    package var userID: UserID?
     /// Zero tokens where the upstream was never asked.
     package var usage: Usage
     package var outcome: SettlementOutcome
@@ -24,14 +26,19 @@ package struct Settlement: Sendable {
     package var finishReason: String?
     /// The model that answered, where it is another than the one asked for.
     package var model: String?
+    /// The name of the upstream that was asked last; nil where none was.
+    package var upstream: String?
 
     package init(
-        completionID: CompletionID, usage: Usage, outcome: SettlementOutcome, finishReason: String? = nil, model: String? = nil
+        completionID: CompletionID, userID: UserID? = nil, usage: Usage, outcome: SettlementOutcome, finishReason: String? = nil,
+        model: String? = nil, upstream: String? = nil
     ) {
         self.completionID = completionID
+        self.userID = userID
         self.usage = usage
         self.outcome = outcome
         self.finishReason = finishReason
         self.model = model
+        self.upstream = upstream
     }
 }

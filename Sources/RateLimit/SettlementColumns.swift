@@ -5,50 +5,57 @@ import Postgres
 struct SettlementColumns {
     /// A count that exceeds this is nonsense from an upstream; billed at this, it cannot overflow a bucket.
     private static let highestCount = Int(TokenBucket.highestRate / 2)
-    private var completions: [UUIDBytes] = []
-    private var promptTokens: [Int64] = []
-    private var completionTokens: [Int64] = []
+    private var completions: [UUIDBytes?] = []
+    private var promptTokens: [Int64?] = []
+    private var completionTokens: [Int64?] = []
+    private var cachedTokens: [Int64?] = []
+    private var reasoningTokens: [Int64?] = []
     private var sources: [String] = []
     private var outcomes: [String] = []
     private var finishReasons: [String] = []
     private var models: [String] = []
+    private var upstreams: [String] = []
 
     mutating func append(_ settlement: Settlement) {
-        append(
-            settlement.completionID, settlement.usage, outcome: settlement.outcome.rawValue,
-            finishReason: settlement.finishReason ?? "", model: settlement.model ?? "")
+        append(settlement.completionID, settlement.usage, outcome: settlement.outcome.rawValue)
+        finishReasons.append(Self.storable(settlement.finishReason ?? "", atMost: 100))
+        models.append(Self.storable(settlement.model ?? "", atMost: 200))
+        upstreams.append(settlement.upstream ?? "")
     }
 
     /// Nothing was spent and nothing is billed.
     mutating func appendVoid(of completionID: CompletionID) {
         let nothing = Usage(promptTokens: 0, completionTokens: 0, source: .exact, maxTokensApplied: 0)
-        append(completionID, nothing, outcome: "", finishReason: "", model: "")
+        append(completionID, nothing, outcome: "")
+        finishReasons.append("")
+        models.append("")
+        upstreams.append("")
     }
 
     /// - Returns: the completions that need no further attempt.
     func write(to database: PostgresClient, deadline: Duration) async throws(PostgresError) -> Set<CompletionID> {
         let values: [PostgresValue] = [
-            .uuidArray(completions), .intArray(promptTokens), .intArray(completionTokens), .textArray(sources),
-            .textArray(outcomes), .textArray(finishReasons), .textArray(models),
+            .uuidArray(completions), .intArray(promptTokens), .intArray(completionTokens), .intArray(cachedTokens),
+            .intArray(reasoningTokens), .textArray(sources), .textArray(outcomes), .textArray(finishReasons), .textArray(models),
+            .textArray(upstreams),
         ]
-        // Not in the pipeline of the reservations: each of those would wait for the commit of all that is before it.
-        let result = try await database.execute(LimitStatements.settle, values, lane: .slow, deadline: deadline)
+        let result = try await database.execute(LimitStatements.settle, values, deadline: deadline)
         var acknowledged: Set<CompletionID> = []
         for row in result.rows { acknowledged.insert(CompletionID(try result.uuid(row, 0))) }
         return acknowledged
     }
 
-    private mutating func append(
-        _ completionID: CompletionID, _ usage: Usage, outcome: String, finishReason: String, model: String
-    ) {
+    private mutating func append(_ completionID: CompletionID, _ usage: Usage, outcome: String) {
         completions.append(completionID.uuid)
-        promptTokens.append(Int64(min(max(0, usage.promptTokens), Self.highestCount)))
-        completionTokens.append(Int64(min(max(0, usage.completionTokens), Self.highestCount)))
+        promptTokens.append(Self.count(usage.promptTokens))
+        completionTokens.append(Self.count(usage.completionTokens))
+        cachedTokens.append(Self.count(usage.cachedTokens))
+        reasoningTokens.append(Self.count(usage.reasoningTokens))
         sources.append(usage.source.rawValue)
         outcomes.append(outcome)
-        finishReasons.append(Self.storable(finishReason, atMost: 100))
-        models.append(Self.storable(model, atMost: 200))
     }
+
+    private static func count(_ tokens: Int) -> Int64 { Int64(min(max(0, tokens), highestCount)) }
 
     /// What comes from the upstream, cut to so many scalars: PostgreSQL's text cannot hold U+0000.
     private static func storable(_ text: String, atMost limit: Int) -> String {

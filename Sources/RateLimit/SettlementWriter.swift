@@ -3,23 +3,36 @@ import Logging
 import PlaygroundCore
 import Postgres
 
-/// Drives a ``SettlementQueue``: one statement at a time, each with all that has gathered while the one before was on its way, so
-/// that a settlement never waits for a timer and a crowd of them costs few statements. What the database has not taken is written
-/// again until it has.
+/// Drives a ``SettlementQueue``: one statement at a time. What comes alone is written at once, and what comes soon after another
+/// waits for the loop's next tick, so that a crowd of settlements costs few statements. What the database has not taken is
+/// written again until it has.
 final class SettlementWriter {
     private static let deadline = Duration.seconds(5)
+    /// Milliseconds after a statement within which the next one gathers.
+    private static let gathering: Int64 = 10
     private let database: PostgresClient
     private let io: LoopIO
     private let logger: Logger
     private var queue = SettlementQueue()
     private var backoff = Backoff()
-    private var idle: UnsafeContinuation<Void, Never>?
+    private var signal = WorkSignal()
+    private var lastWrite = Int64.min / 2
+    /// Fires when what is gathering has to be written.
+    private var gatheringEnd: LoopTimer?
+    /// Whose settlements are gathering.
+    private var gatheringUsers: Set<UserID> = []
+    private var isGathering = false
     private var isClosed = false
 
     init(database: PostgresClient, io: LoopIO, logger: Logger) {
         self.database = database
         self.io = io
         self.logger = logger
+        gatheringEnd = LoopTimer { [unowned self] in endGathering() }
+    }
+
+    deinit {
+        if let gatheringEnd { io.cancel(gatheringEnd) }
     }
 
     /// Entries that the database has not taken yet.
@@ -30,14 +43,32 @@ final class SettlementWriter {
 
     func add(_ work: SettlementQueue.Entry.Work, for completionID: CompletionID) {
         queue.add(work, for: completionID)
-        wake()
+        if case .settle(let settlement) = work, let userID = settlement.userID { gatheringUsers.insert(userID) }
+        if isGathering { return }
+        if io.now - lastWrite < Self.gathering, let gatheringEnd {
+            isGathering = true
+            io.schedule(gatheringEnd, after: .milliseconds(1))
+        } else {
+            signal.give()
+        }
+    }
+
+    /// Writes at once what a user has gathering: a slot that is free shall be found free by what is sent after this.
+    func hurry(for userID: UserID) {
+        if isGathering, gatheringUsers.contains(userID) { endGathering() }
+    }
+
+    private func endGathering() {
+        isGathering = false
+        if let gatheringEnd { io.cancel(gatheringEnd) }
+        signal.give()
     }
 
     /// Writes until closed.
     func run() async {
         while !isClosed {
-            if queue.isEmpty {
-                await withUnsafeContinuation { idle = $0 }
+            if queue.isEmpty || isGathering {
+                await withUnsafeContinuation { signal.keep($0) }
             } else if !(await write()) {
                 let delay = backoff.delay(random: .random(in: 0..<1))
                 backoff.failed()
@@ -54,18 +85,14 @@ final class SettlementWriter {
     /// Ends ``run()``.
     func close() {
         isClosed = true
-        wake()
-    }
-
-    private func wake() {
-        let waiter = idle
-        idle = nil
-        waiter?.resume()
+        signal.give()
     }
 
     /// Writes one batch; whether the database has taken it and knew all of it.
     private func write() async -> Bool {
         let batch = queue.take()
+        gatheringUsers.removeAll(keepingCapacity: true)
+        lastWrite = io.now
         do throws(PostgresError) {
             try await forbid(batch)
             let acknowledged = try await settle(batch)

@@ -20,12 +20,17 @@ package struct CompletionOutcome: Sendable, Equatable {
     package let model: String?
     /// In the upstream's word: `stop`, `length`, `content_filter` or another.
     package let finishReason: String?
+    /// The name of the upstream that was asked last; nil where none was.
+    package let upstream: String?
 
-    package init(ending: Ending, usage: Usage, model: String? = nil, finishReason: String? = nil) {
+    package init(
+        ending: Ending, usage: Usage, model: String? = nil, finishReason: String? = nil, upstream: String? = nil
+    ) {
         self.ending = ending
         self.usage = usage
         self.model = model
         self.finishReason = finishReason
+        self.upstream = upstream
     }
 }
 

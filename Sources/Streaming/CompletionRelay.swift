@@ -89,6 +89,20 @@ package final class CompletionRelay {
         timer = LoopTimer { [unowned self] in timerFired() }
     }
 
+    /// The upstreams that may answer, in the order in which they are asked; empty once the answer has begun.
+    package var candidates: [UpstreamDescription] { pending?.candidates.map(\.description) ?? [] }
+
+    /// The limits have let it through. To be called once, before it starts.
+    /// - Parameters:
+    ///   - maxTokens: the `max_tokens` that applies.
+    ///   - upstream: the name of the one to ask first; nil leaves the order.
+    package func grant(maxTokens: Int, upstream name: String?) {
+        guard let pending else { return }
+        pending.grant(maxTokens: maxTokens, upstream: name)
+        upstream = pending.candidates[0]
+        state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: false)
+    }
+
     deinit {
         if let timer { pool.io.cancel(timer) }
         state.deinitialize(count: 1)
@@ -113,6 +127,9 @@ package final class CompletionRelay {
             maxTokensApplied: usage.maxTokensApplied)
     }
 
+    /// The name of the upstream that was asked last; nil where none was.
+    package var askedUpstream: String? { askedAt == 0 ? nil : upstream.description.name }
+
     /// Streams the completion into `sink`; suspends once, until it has ended. To be called once; what came of it, ``outcome()``
     /// tells: a task keeps the room of every value that is alive over a suspension, and of every result, as long as it lasts.
     package func relay(into sink: any ByteSink) async { await run(sink) }
@@ -132,7 +149,7 @@ package final class CompletionRelay {
         if case .failed(let error) = ending, !isCommitted { throw error }
         return CompletionOutcome(
             ending: ending, usage: progress, model: state.pointee.stream.model,
-            finishReason: state.pointee.stream.finishReason)
+            finishReason: state.pointee.stream.finishReason, upstream: askedUpstream)
     }
 
     /// What a completion that was collected has become.

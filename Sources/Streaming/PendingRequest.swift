@@ -4,8 +4,8 @@ import PlaygroundCore
 /// What a completion keeps in order to be asked for again: the prompt, who may be asked, and what came of it so far. It is
 /// gone once the answer has begun, because a prompt may be long, and a stream lasts.
 final class PendingRequest {
-    let request: UpstreamRequest
-    let candidates: [Upstream]
+    private(set) var request: UpstreamRequest
+    private(set) var candidates: [Upstream]
     private var plan: AttemptPlan
     /// The place of the candidate that was asked last.
     private var current = 0
@@ -15,6 +15,13 @@ final class PendingRequest {
         self.request = request
         self.candidates = candidates
         plan = AttemptPlan(candidates: candidates.count, latest: latest)
+    }
+
+    /// Before anybody is asked: what applies, and who is to be asked first where the others have no room.
+    func grant(maxTokens: Int, upstream name: String?) {
+        request.grant(maxTokens: maxTokens)
+        guard let name, let index = candidates.firstIndex(where: { $0.description.name == name }) else { return }
+        candidates.insert(candidates.remove(at: index), at: 0)
     }
 
     func next(now: Int64) -> AttemptPlan.Step { plan.next(now: now) { candidates[$0].letsThrough(at: $1) } }

@@ -23,6 +23,10 @@ package struct UpstreamDescription: Sendable, Equatable {
     package var tellsUsage: Bool
     /// Whether it takes `stream_options.continuous_usage_stats`, and so tells the usage in every event.
     package var tellsUsageContinuously: Bool
+    /// What it may be asked by all users together; nil for no limit. Kept by whoever admits completions.
+    package var requestsPerMinute: Int?
+    /// Likewise, in tokens of prompts and completions.
+    package var tokensPerMinute: Int?
     /// From the request being sent to the first token, be it of a text or of a thought.
     package var firstTokenTimeout: Duration
     /// Between two events after that; comments do not count.
@@ -47,6 +51,9 @@ package struct UpstreamDescription: Sendable, Equatable {
         self.silenceTimeout = silenceTimeout
         self.totalTimeout = totalTimeout
     }
+
+    /// Whether an admission has to look at its limits.
+    package var hasLimits: Bool { requestsPerMinute != nil || tokensPerMinute != nil }
 
     /// Whether it can be asked for this model.
     package func has(model: String) -> Bool { models?.contains(model) ?? true }

@@ -6,9 +6,9 @@ package struct UpstreamRequest: Sendable {
     /// Sent as it is.
     package let prompt: String
     /// With the model and the `max_tokens` that apply.
-    package let parameters: CompletionParameters
+    package private(set) var parameters: CompletionParameters
     /// The one that applies, whatever was asked for.
-    package let maxTokens: Int
+    package private(set) var maxTokens: Int
     /// Stands for the user, and tells nothing about them: an opaque hash.
     package let user: String
     /// What the prompt is taken to cost until the upstream has counted.
@@ -25,6 +25,12 @@ package struct UpstreamRequest: Sendable {
         self.maxTokens = maxTokens
         self.user = user
         self.promptEstimate = promptEstimate
+    }
+
+    /// The plan has decided what `max_tokens` applies.
+    mutating func grant(maxTokens: Int) {
+        self.maxTokens = maxTokens
+        parameters.maxTokens = maxTokens
     }
 
     /// Whether the client gets log probabilities.

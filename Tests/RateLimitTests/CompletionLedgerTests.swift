@@ -75,7 +75,7 @@ extension DatabaseTests {
             let attempt = try await replica.reserve(user)
             let (refused, void) = (try await replica.reserve(user), CompletionID(randomUUID()))
             #expect(!refused.isAdmitted)
-            try await replica.onLimiter { $0.void(void, of: user) }
+            try await replica.onLimiter { $0.undo(void, of: user) }
             #expect(try await replica.settled())
             try await expectNothing(replica, attempt.id, of: stranger)
             for id in [CompletionID(randomUUID()), refused.id, void] { try await expectNothing(replica, id, of: user) }
@@ -96,14 +96,14 @@ extension DatabaseTests {
             }
             var record = try await read()
             #expect(record.status == "running" && record.process == replica.process && record.model == "m")
-            #expect(record.usage == Usage(promptTokens: 0, completionTokens: 0, source: .estimated, maxTokensApplied: 50))
+            #expect(record.usage == Usage(promptTokens: 0, completionTokens: 0, source: .estimated, maxTokensApplied: 1))
             #expect(record.finishedAt == nil && record.finishReason == nil && record.presetID == nil)
             _ = try await replica.report([(attempt.id, 3, 4)], seconds: 2)
             record = try await read()
-            #expect(record.usage == Usage(promptTokens: 3, completionTokens: 4, source: .estimated, maxTokensApplied: 50))
+            #expect(record.usage == Usage(promptTokens: 3, completionTokens: 4, source: .estimated, maxTokensApplied: 1))
             let started = record.startedAt
 
-            let usage = Usage(promptTokens: 5, completionTokens: 6, source: .exact, maxTokensApplied: 50)
+            let usage = Usage(promptTokens: 5, completionTokens: 6, source: .exact, maxTokensApplied: 1)
             let settlement = Settlement(
                 completionID: attempt.id, usage: usage, outcome: .stopped, finishReason: "stopped", model: "m-1")
             // What is about to be written reads like what was written, but for the time.

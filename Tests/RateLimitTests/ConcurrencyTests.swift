@@ -70,14 +70,14 @@ extension DatabaseTests {
         func windows(seed: UInt64) async throws {
             let database = try LimitsDatabase()
             let user = try database.makeUser()
-            try database.run(Self.audit)
             let plan = Plan(requestsPerMinute: 1_000_000, tokensPerMinute: 60_000, concurrentStreams: 1_000_000)
             let replicas = try await replicas(database, plan: plan)
             _ = try await all(600, replicas) { number, replica in
                 var random = SplitMix(seed: seed * 1_000 + UInt64(number))
                 return try await replica.reserve(user, cost: Int.random(in: 50...1_000, using: &random)).isAdmitted
             }
-            let rows = try database.run("select (extract(epoch from at) * 1000000)::bigint, tokens from audit order by at")
+            let rows = try database.run(
+                "select (extract(epoch from created_at) * 1000000)::bigint, reserved_tokens from reservations order by created_at")
             let admitted = rows.map { (at: Int64($0[0] ?? "") ?? 0, tokens: Int64($0[1] ?? "") ?? 0) }
             // Enough to have met the limit.
             #expect(admitted.reduce(0) { $0 + $1.tokens } > 59_000)
@@ -92,18 +92,6 @@ extension DatabaseTests {
             }
             #expect(overshoot <= 0)
         }
-
-        /// Writes down each admission at the moment for which the bucket counted it: a reservation's own time is that at which its
-        /// statement began, before it waited for the row.
-        private static let audit = """
-            create table audit (at timestamptz, tokens bigint);
-            create function audit() returns trigger language plpgsql as $$
-            begin
-                insert into audit select at, new.reserved_tokens from buckets where user_id = new.user_id;
-                return null;
-            end $$;
-            create trigger audit after insert on reservations for each row execute function audit();
-            """
 
         @Test("agrees with an independent ledger after a thousand completions of five users that end in every way")
         func ledger() async throws {

@@ -49,7 +49,7 @@ struct LimitsDatabase: Sendable {
 
     /// Puts the user's row into the future: time stands still for it, and levels can be told to the unit.
     func freeze(_ user: UserID) throws {
-        try run("update buckets set at = now() + interval '1 day' where user_id = '\(user)'")
+        try run("update buckets set at = now() + interval '1 day' where scope = '\(user)'")
     }
 
     @discardableResult
@@ -59,17 +59,17 @@ struct LimitsDatabase: Sendable {
     func value(_ sql: String) throws -> String? { try run(sql).first?.first ?? nil }
 
     func inFlight(_ user: UserID) throws -> Int? {
-        try value("select in_flight from buckets where user_id = '\(user)'").flatMap { Int($0) }
+        try value("select in_flight from buckets where scope = '\(user)'").flatMap { Int($0) }
     }
 
     /// Tokens in the user's bucket as last written.
     func tokens(_ user: UserID) throws -> Double? {
-        try value("select token_units / 60000000.0 from buckets where user_id = '\(user)'").flatMap { Double($0) }
+        try value("select token_units / 60000000.0 from buckets where scope = '\(user)'").flatMap { Double($0) }
     }
 
     /// Requests in the user's bucket as last written.
     func requests(_ user: UserID) throws -> Double? {
-        try value("select request_units / 60000000.0 from buckets where user_id = '\(user)'").flatMap { Double($0) }
+        try value("select request_units / 60000000.0 from buckets where scope = '\(user)'").flatMap { Double($0) }
     }
 
     func reservations() throws -> Int? { try value("select count(*) from reservations").flatMap { Int($0) } }
@@ -85,19 +85,19 @@ final class Replica: Sendable {
     private let ledger: LoopBound<CompletionLedger>
     private let client: LoopBound<PostgresClient>
 
-    init(_ database: LimitsDatabase, plan: Plan = Plan(), deadline: Duration = .seconds(5)) async throws {
+    /// - Parameter plan: what its environment says of plan `default`, for all replicas; nil leaves what the schema begins with.
+    init(_ database: LimitsDatabase, plan: Plan? = nil, deadline: Duration = .seconds(5)) async throws {
         let loop = EventLoop(name: "replica")
         loop.start()
         self.loop = loop
         let process = process
-        var configuration = try PostgresConfiguration(database.conninfo)
-        // Many tests share one server.
-        configuration.lanes.slowConnections = 1
+        let configuration = try PostgresConfiguration(database.conninfo)
         (limiter, lease, ledger, client) = try await loop.run { [configuration] loop in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
             let limiter = RateLimiter(
-                database: client, process: process, plan: plan, loop: loop, logger: logger, deadline: deadline)
+                database: client, process: process, loop: loop, logger: logger, deadline: deadline)
+            if let plan { try await limiter.declare(plan, upstreams: []) }
             let lease = ProcessLease(database: client, process: process, io: loop.io, logger: logger)
             return (
                 LoopBound(limiter, on: loop), LoopBound(lease, on: loop),
@@ -133,7 +133,7 @@ final class Replica: Sendable {
         _ user: UserID, cost: Int = 100, id: CompletionID = CompletionID(randomUUID()), session: SessionID? = nil
     ) async throws -> Attempt {
         let request = ReservationRequest(
-            completionID: id, userID: user, sessionID: session, promptTokens: cost / 2, maxTokens: cost - cost / 2, model: "m")
+            completionID: id, userID: user, sessionID: session, promptTokens: cost - 1, maxTokens: 1, model: "m")
         return Attempt(id: id, admission: try await onLimiter { try await $0.reserve(request) })
     }
 
@@ -177,7 +177,7 @@ struct Attempt: Sendable {
     var refusal: ServiceError? { if case .refused(let error, _) = admission { error } else { nil } }
     var snapshot: BucketSnapshot? {
         switch admission {
-        case .admitted(let snapshot): snapshot
+        case .admitted(let grant): grant.snapshot
         case .refused(_, let snapshot): snapshot
         }
     }

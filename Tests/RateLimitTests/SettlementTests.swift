@@ -61,7 +61,7 @@ extension DatabaseTests {
             #expect(try database.tokens(user) == -500)
             let refused = try await replica.reserve(user, cost: 100)
             #expect(refused.refusal?.retryAfter == .seconds(6))
-            #expect(refused.snapshot?.remainingTokens == 0)
+            #expect(refused.snapshot?.tokens?.remaining == 0)
         }
 
         @Test("never fill a bucket above its capacity")
@@ -198,7 +198,7 @@ extension DatabaseTests {
                 await loop.io.wait(until: { (try? database.value(waiting)) == "1" }, deadline: .seconds(4))
             }
             #expect(isBlocked)
-            try await other.onLimiter { $0.void(id, of: user) }
+            try await other.onLimiter { $0.undo(id, of: user) }
             #expect(try await other.settled())
             try holder.run("commit")
             #expect(try await late.refusal?.code == .completionIDConflict)
@@ -215,7 +215,7 @@ extension DatabaseTests {
             try database.freeze(user)
             let attempt = try await replica.reserve(user, cost: 500)
             #expect(try database.requests(user) == 58)
-            try await replica.onLimiter { $0.void(attempt.id, of: user) }
+            try await replica.onLimiter { $0.undo(attempt.id, of: user) }
             #expect(try await replica.settled())
             #expect(try database.inFlight(user) == 1)
             #expect(try database.tokens(user) == 89_900)
@@ -229,7 +229,7 @@ extension DatabaseTests {
             let user = try database.makeUser()
             let replica = try await Replica(database)
             let id = CompletionID(randomUUID())
-            try await replica.onLimiter { $0.void(id, of: user) }
+            try await replica.onLimiter { $0.undo(id, of: user) }
             #expect(try await replica.settled())
             #expect(try await replica.reserve(user, id: id).refusal?.code == .completionIDConflict)
             #expect(try database.inFlight(user) == 0)

@@ -9,6 +9,8 @@ enum SchemaMigrations {
         Migration(name: "0003_presets", sql: text(PackageResources._003_presets_sql)),
         Migration(name: "0004_limits", sql: text(PackageResources._004_limits_sql)),
         Migration(name: "0005_control", sql: text(PackageResources._005_control_sql)),
+        Migration(name: "0006_plans", sql: text(PackageResources._006_plans_sql)),
+        Migration(name: "0007_ledger", sql: text(PackageResources._007_ledger_sql)),
         Migration(name: "0008_throttle", sql: text(PackageResources._008_throttle_sql)),
     ]
 

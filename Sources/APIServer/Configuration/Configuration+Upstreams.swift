@@ -25,7 +25,10 @@ extension Configuration {
     static func upstreams(_ environment: inout Environment) -> [Upstream] {
         let timeouts = UpstreamTimeouts(&environment)
         guard let path = environment.text("UPSTREAMS_FILE") else { return single(&environment, timeouts).map { [$0] } ?? [] }
-        for name in ["UPSTREAM_URL", "UPSTREAM_API_KEY", "UPSTREAM_API_KEY_FILE", "UPSTREAM_KIND"]
+        for name in [
+            "UPSTREAM_URL", "UPSTREAM_API_KEY", "UPSTREAM_API_KEY_FILE", "UPSTREAM_KIND", "UPSTREAM_REQUESTS_PER_MINUTE",
+            "UPSTREAM_TOKENS_PER_MINUTE",
+        ]
         where environment.text(name) != nil {
             environment.complain("\(name) and UPSTREAMS_FILE are both set: the file says it for each upstream")
         }
@@ -44,7 +47,12 @@ extension Configuration {
             environment.complain("UPSTREAM_API_KEY \(complaint)")
         }
         guard let origin else { return nil }
-        return Upstream(UpstreamDescription(kind: kind), origin: origin, key: Secret(key), allowing: timeouts)
+        var description = UpstreamDescription(kind: kind)
+        let rates = UpstreamsFile.Limits.perMinute
+        let range = Int(rates.lowerBound)...Int(rates.upperBound)
+        description.requestsPerMinute = environment.optionalInteger("UPSTREAM_REQUESTS_PER_MINUTE", in: range)
+        description.tokensPerMinute = environment.optionalInteger("UPSTREAM_TOKENS_PER_MINUTE", in: range)
+        return Upstream(description, origin: origin, key: Secret(key), allowing: timeouts)
     }
 
     private static func origin(_ environment: inout Environment) -> Origin? {

@@ -42,12 +42,15 @@ struct Environment {
     }
 
     mutating func integer(_ name: String, _ fallback: Int, in range: ClosedRange<Int>) -> Int {
-        guard let value = text(name) else { return fallback }
-        guard let number = Int(value), range.contains(number) else {
-            complain("\(name) has to be a whole number from \(range.lowerBound) to \(range.upperBound)")
-            return fallback
-        }
-        return number
+        optionalInteger(name, in: range) ?? fallback
+    }
+
+    /// Nil where the variable is not set.
+    mutating func optionalInteger(_ name: String, in range: ClosedRange<Int>) -> Int? {
+        guard let value = text(name) else { return nil }
+        if let number = Int(value), range.contains(number) { return number }
+        complain("\(name) has to be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        return nil
     }
 
     /// Seconds, decimals allowed.

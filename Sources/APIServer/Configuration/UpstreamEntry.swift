@@ -44,6 +44,8 @@ struct UpstreamEntry {
         if description.tellsUsageContinuously, !description.tellsUsage {
             reader.note("continuous_usage", .invalidValue, "needs include_usage")
         }
+        description.requestsPerMinute = reader.integer("requests_per_minute", in: Limits.perMinute).map { Int($0) }
+        description.tokensPerMinute = reader.integer("tokens_per_minute", in: Limits.perMinute).map { Int($0) }
         description.refusedParameters = refusedParameters()
         try reader.finish()
         guard let origin else { throw ServiceError(.internalError, cause: "a URL was neither read nor refused") }

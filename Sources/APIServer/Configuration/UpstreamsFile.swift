@@ -24,6 +24,8 @@ struct UpstreamsFile {
         static let url = 1...2048
         static let path = 1...4096
         static let priority: ClosedRange<Int64> = 0...1000
+        /// Requests and tokens.
+        static let perMinute: ClosedRange<Int64> = 1...1_000_000_000
     }
 
     /// - Parameter timeouts: of an upstream for which the file says nothing else.

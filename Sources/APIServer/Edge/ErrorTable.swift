@@ -28,7 +28,8 @@ extension ErrorCode {
         case .internalError: .internalServerError
         case .unsupportedTransferCoding: .notImplemented
         case .upstreamError: .badGateway
-        case .upstreamUnavailable, .databaseUnavailable, .overloaded, .shuttingDown: .serviceUnavailable
+        case .upstreamUnavailable, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
+            .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout
         case .unsupportedHTTPVersion: HTTPResponse.Status(code: 505, reasonPhrase: "HTTP Version Not Supported")
         }

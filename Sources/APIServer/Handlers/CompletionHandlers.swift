@@ -33,19 +33,28 @@ final class CompletionHandlers {
     }
 
     func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
-        let (ask, relay) = try await prepare(context, principal, requestedAt: io.now)
-        let reservation = ReservationRequest(
-            completionID: ask.id, userID: principal.userID, sessionID: principal.sessionID, promptTokens: ask.promptEstimate,
-            maxTokens: ask.maxTokens, model: ask.model, presetID: ask.presetID)
-        switch try await limiter.reserve(reservation) {
+        var (ask, relay) = try await prepare(context, principal, requestedAt: io.now)
+        switch try await limiter.reserve(reservation(ask, relay, principal)) {
         case .refused(let error, let snapshot):
+            if error.code.status == .badRequest { throw await charged(error, context, principal) }
             if let snapshot { context.tell(snapshot) }
             throw error
-        case .admitted(let snapshot):
-            context.tell(snapshot)
+        case .admitted(let grant):
+            context.tell(grant.snapshot)
+            ask.maxTokens = grant.maxTokens
+            relay.grant(maxTokens: grant.maxTokens, upstream: grant.upstream)
         }
         upstreams.openRelays.insert(relay)
-        return .deferred { [self] in ask.isStream ? await stream(relay, ask, context) : await collect(relay, ask, context) }
+        return .deferred { [self, ask] in
+            ask.isStream ? await stream(relay, ask, context) : await collect(relay, ask, context)
+        }
+    }
+
+    private func reservation(_ ask: Ask, _ relay: CompletionRelay, _ principal: Principal) -> ReservationRequest {
+        ReservationRequest(
+            completionID: ask.id, userID: principal.userID, sessionID: principal.sessionID, promptTokens: ask.promptEstimate,
+            maxTokens: ask.wantedTokens, model: ask.model, presetID: ask.presetID,
+            upstreams: LimitedUpstreams(relay.candidates.map { ($0.name, $0.hasLimits) }))
     }
 
     /// Everything between the token and the reservation; what is refused here costs one request. The relay alone keeps the
@@ -66,17 +75,20 @@ final class CompletionHandlers {
             let relay = try CompletionRelay(
                 id: id, owner: principal.userID, sessionID: principal.sessionID,
                 request: UpstreamRequest(
-                    model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: ask.maxTokens,
+                    model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: 0,
                     user: userTags.tag(principal.userID), promptEstimate: ask.promptEstimate),
                 pool: upstreams, requestedAt: requestedAt
             ) { Problem.json($0, requestID: requestID) }
             return (ask, relay)
         } catch {
-            if error.code.status.kind == .clientError, let snapshot = await limiter.charge(invalidRequestOf: principal.userID) {
-                context.tell(snapshot)
-            }
-            throw error
+            throw error.code.status.kind == .clientError ? await charged(error, context, principal) : error
         }
+    }
+
+    /// A request that cannot be used as it is costs one request.
+    private func charged(_ error: ServiceError, _ context: RequestContext, _ principal: Principal) async -> ServiceError {
+        if let snapshot = await limiter.charge(invalidRequestOf: principal.userID) { context.tell(snapshot) }
+        return error
     }
 
     private func completionID(_ context: RequestContext) throws(ServiceError) -> CompletionID {
@@ -115,7 +127,7 @@ final class CompletionHandlers {
     ) -> Reply {
         do throws(ServiceError) {
             let outcome = try relay.outcome()
-            settle(relay.id, outcome)
+            settle(relay, outcome)
             meter.ended(outcome)
             if case .failed(let error) = outcome.ending { context.noteFailure(error) }
             return .streamed
@@ -131,7 +143,7 @@ final class CompletionHandlers {
     ) -> Reply {
         do throws(ServiceError) {
             let result = try relay.result()
-            settle(relay.id, result.outcome)
+            settle(relay, result.outcome)
             meter.ended(result.outcome)
             if stream.isClosed { return .streamed }
             return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
@@ -144,18 +156,18 @@ final class CompletionHandlers {
     private func failed(
         _ error: ServiceError, _ relay: CompletionRelay, _ meter: CompletionMeters.Measurement, _ context: RequestContext
     ) -> Reply {
-        let outcome = CompletionOutcome(ending: .failed(error), usage: relay.progress)
-        settle(relay.id, outcome)
+        let outcome = CompletionOutcome(ending: .failed(error), usage: relay.progress, upstream: relay.askedUpstream)
+        settle(relay, outcome)
         meter.ended(outcome)
         context.request.responseFields[.answeredCompletionID] = relay.id.description
         return context.refuse(error)
     }
 
-    private func settle(_ id: CompletionID, _ outcome: CompletionOutcome) {
+    private func settle(_ relay: CompletionRelay, _ outcome: CompletionOutcome) {
         limiter.settle(
             Settlement(
-                completionID: id, usage: outcome.usage, outcome: SettlementOutcome(outcome.ending),
-                finishReason: outcome.finishReason, model: outcome.model))
+                completionID: relay.id, userID: relay.owner, usage: outcome.usage, outcome: SettlementOutcome(outcome.ending),
+                finishReason: outcome.finishReason, model: outcome.model, upstream: outcome.upstream))
     }
 
     /// What a stream is told to every proxy between here and its client.
@@ -196,15 +208,17 @@ final class CompletionHandlers {
     }
 }
 
-/// A completion as it will be asked for: the client's request under the server's models and plan, without its texts.
+/// A completion as it will be asked for: the client's request under the server's models, without its texts.
 private struct Ask {
     let id: CompletionID
     let model: String
     let presetID: PresetID?
     let isStream: Bool
     let promptEstimate: Int
-    /// The `max_tokens` that applies.
-    let maxTokens: Int
+    /// The `max_tokens` of the request; nil for none.
+    let wantedTokens: Int?
+    /// The one that applies, once the plan has decided.
+    var maxTokens = 0
 
     init(id: CompletionID, _ request: CompletionRequest, configuration: Configuration) throws(ServiceError) {
         self.id = id
@@ -212,19 +226,23 @@ private struct Ask {
         presetID = request.presetID
         isStream = request.stream
         promptEstimate = request.estimatedPromptTokens
-        maxTokens = configuration.plan.maxTokens(for: request.parameters.maxTokens)
+        wantedTokens = request.parameters.maxTokens
     }
 }
 
 extension RequestContext {
     /// Puts the buckets' state into the answer, whatever it becomes.
     fileprivate func tell(_ snapshot: BucketSnapshot) {
-        request.responseFields.append(.limitRequests, snapshot.limitRequests)
-        request.responseFields.append(.limitTokens, snapshot.limitTokens)
-        request.responseFields.append(.remainingRequests, snapshot.remainingRequests)
-        request.responseFields.append(.remainingTokens, snapshot.remainingTokens)
-        request.responseFields.append(.resetRequests, snapshot.resetRequests.clockText)
-        request.responseFields.append(.resetTokens, snapshot.resetTokens.clockText)
+        if let requests = snapshot.requests {
+            request.responseFields.append(.limitRequests, requests.limit)
+            request.responseFields.append(.remainingRequests, requests.remaining)
+            request.responseFields.append(.resetRequests, requests.reset.clockText)
+        }
+        if let tokens = snapshot.tokens {
+            request.responseFields.append(.limitTokens, tokens.limit)
+            request.responseFields.append(.remainingTokens, tokens.remaining)
+            request.responseFields.append(.resetTokens, tokens.reset.clockText)
+        }
     }
 }
 

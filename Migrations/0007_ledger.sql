@@ -1,0 +1,254 @@
+set local lock_timeout = '3s';
+set local statement_timeout = '10min';
+
+-- What completions cost, and the bill in parts of a month each, so that what is older than its retention can be dropped.
+
+-- Prices for a million tokens, in whatever currency the operator thinks. The one in force when a completion was admitted applies;
+-- model `*` stands for all that have none of their own. What is left out costs what the tokens it is part of cost.
+create table prices (
+    model text not null,
+    valid_from timestamptz not null,
+    prompt numeric(20, 6) not null constraint prices_prompt check (prompt >= 0),
+    completion numeric(20, 6) not null constraint prices_completion check (completion >= 0),
+    cached numeric(20, 6) constraint prices_cached check (cached >= 0),
+    reasoning numeric(20, 6) constraint prices_reasoning check (reasoning >= 0),
+    primary key (model, valid_from)
+);
+
+-- What tokens cost at a price; exact. Of the prompt's tokens some were cached, of the completion's some were reasoning.
+create function token_cost(p prices, prompt bigint, cached bigint, completion bigint, reasoning bigint) returns numeric
+language sql immutable parallel safe
+as $$
+    select 0.000001 * (
+        ($2 - least($3, $2)) * p.prompt + least($3, $2) * coalesce(p.cached, p.prompt)
+        + ($4 - least($5, $4)) * p.completion + least($5, $4) * coalesce(p.reasoning, p.completion))
+$$;
+
+-- What a completion costs at the price that was in force for its model when it was admitted; null where there is none.
+create function completion_cost(
+    model text, admitted_at timestamptz, prompt bigint, cached bigint, completion bigint, reasoning bigint
+) returns numeric
+language plpgsql stable
+as $$
+begin
+    return (
+        select token_cost(p, $3, $4, $5, $6) from prices p
+        where p.model in ($1, '*') and p.valid_from <= $2
+        order by p.model = '*', p.valid_from desc
+        limit 1);
+end
+$$;
+
+alter table usage rename to usage_before;
+alter table usage_before rename constraint usage_pkey to usage_before_pkey;
+drop index usage_user;
+
+-- The bill: one row per completion. It outlives the account, hence no foreign key.
+create table usage (
+    completion_id uuid not null,
+    user_id uuid not null,
+    model text not null,
+    preset_id uuid,
+    prompt_tokens bigint not null,
+    completion_tokens bigint not null,
+    -- exact, counted or estimated: where the numbers come from.
+    source text not null,
+    -- done, stopped, failed, client_gone or process_lost.
+    outcome text not null,
+    finish_reason text,
+    started_at timestamptz not null,
+    finished_at timestamptz not null default now(),
+    max_tokens_applied bigint,
+    -- Those of the prompt's tokens that the upstream had cached, those of the completion's that were thought and not said.
+    cached_tokens bigint not null default 0,
+    reasoning_tokens bigint not null default 0,
+    -- As the prices were when it was admitted; null where the model had none. Never changed by a later price.
+    cost numeric,
+    -- The name of the upstream that answered.
+    upstream text,
+    primary key (completion_id, started_at)
+) partition by range (started_at);
+
+create index usage_user on usage (user_id, started_at desc, completion_id);
+
+-- Makes the parts for this month and the next ones, and drops those of which nothing is younger than `kept_months`; null keeps all.
+-- One at a time does it; whoever comes at the same moment leaves it to them.
+create function maintain_usage(kept_months int, ahead int default 3) returns void
+language plpgsql
+as $$
+declare
+    first date := utc_month(now());
+    part text;
+begin
+    if not pg_try_advisory_xact_lock(hashtext('maintain_usage')) then return; end if;
+    for i in 0 .. ahead loop
+        part := to_char(first + make_interval(months => i), '"usage_"YYYY_MM');
+        if to_regclass(part) is null then
+            execute format(
+                'create table %I partition of usage for values from (%L) to (%L)', part,
+                (first + make_interval(months => i)) at time zone 'UTC', (first + make_interval(months => i + 1)) at time zone 'UTC');
+        end if;
+    end loop;
+    for part in
+        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'usage'::regclass and c.relname ~ '^usage_[0-9]{4}_[0-9]{2}$'
+            and c.relname < to_char(first - make_interval(months => kept_months), '"usage_"YYYY_MM')
+        order by 1
+    loop
+        execute format('drop table %I', part);
+    end loop;
+end
+$$;
+
+-- For what falls into no month that was made.
+create table usage_other partition of usage default;
+
+do $$
+declare
+    month date;
+begin
+    for month in select distinct utc_month(started_at) from usage_before loop
+        execute format(
+            'create table %I partition of usage for values from (%L) to (%L)', to_char(month, '"usage_"YYYY_MM'),
+            month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+    end loop;
+    perform maintain_usage(null);
+end
+$$;
+
+insert into usage (
+    completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome, finish_reason, started_at, finished_at,
+    max_tokens_applied)
+select
+    completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome, finish_reason, started_at, finished_at,
+    max_tokens_applied
+from usage_before;
+drop table usage_before;
+
+-- What a settlement gives back to a scope, or takes where it is negative.
+create type bucket_change as (scope uuid, slots bigint, requests bigint, tokens bigint, admitted_at timestamptz);
+
+-- Settles a batch: deletes the reservations, gives back or takes the difference to what was reserved, frees the slots and writes the
+-- bills, or nothing of all that. A completion that is settled already stays as it is, but for one that was settled in the name
+-- of a dead process whose own word comes after all: its bill and its buckets are put right. Without an outcome (a void) the
+-- request comes back as well, and there is no bill.
+--
+-- Reservations, bills and buckets are locked before anything is read from them, in the order of their keys, so that two batches
+-- cannot wait for each other in a circle. The answer has the completions that need no further attempt: what another transaction
+-- settled at the same moment is not among them yet.
+create function settle_completions(
+    completions uuid[], prompts bigint[], outputs bigint[], cached bigint[], reasoning bigint[], sources text[], outcomes text[],
+    reasons text[], models text[], upstreams text[]
+) returns setof uuid
+language plpgsql
+as $$
+declare
+    recent timestamptz := now() - interval '35 days';
+    clock timestamptz;
+    -- Completions with a reservation; those without whose process was called dead; those that were settled before.
+    held uuid[];
+    lost uuid[] := '{}';
+    known uuid[] := '{}';
+    is_guarded boolean := exists (select from instance where tokens_per_day is not null or tokens_per_month is not null);
+    changes bucket_change[];
+    change record;
+    mine buckets;
+    changed buckets[] := '{}';
+begin
+    held := array(
+        select completion_id from reservations where completion_id = any (completions) and process_id is not null
+        order by completion_id for update);
+    if cardinality(held) < cardinality(completions) then
+        known := array(select completion_id from usage where completion_id = any (completions) and started_at > recent);
+        lost := array(
+            select completion_id from usage
+            where completion_id = any (known) and started_at > recent and outcome = 'process_lost'
+            order by completion_id for update);
+    end if;
+    perform from buckets
+        where scope in (
+            select user_id from reservations where completion_id = any (held)
+            union all select user_id from usage where completion_id = any (lost) and started_at > recent
+            union all select upstream_scope(upstream) from reservations where completion_id = any (held) and upstream is not null
+            union all select upstream_scope(name) from unnest(upstreams) as name where name <> ''
+            union all select instance_scope() where is_guarded
+            union all select instance_scope() from reservations where completion_id = any (held) and charges_instance)
+        order by scope for no key update;
+    clock := limits_clock();
+
+    with given as materialized (
+        select *
+        from unnest(completions, prompts, outputs, cached, reasoning, sources, outcomes, reasons, models, upstreams) as given (
+            completion_id, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, source, outcome, finish_reason, model,
+            upstream)
+    ), closed as (
+        delete from reservations r using given g
+        where r.completion_id = g.completion_id and r.completion_id = any (held)
+        returning r.completion_id, r.user_id, r.model, r.preset_id, r.created_at, r.max_tokens, r.charges_instance, r.upstream,
+            r.reserved_tokens, g.prompt_tokens as prompt, g.completion_tokens as completion, g.cached_tokens, g.reasoning_tokens, g.source,
+            g.outcome, nullif(g.finish_reason, '') as finish_reason, nullif(g.model, '') as answered_model,
+            nullif(g.upstream, '') as answered_upstream, r.reserved_tokens - g.prompt_tokens - g.completion_tokens as unspent
+    ), billed as (
+        insert into usage (
+            completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome, finish_reason, started_at,
+            finished_at, max_tokens_applied, cached_tokens, reasoning_tokens, cost, upstream)
+        select completion_id, user_id, coalesce(answered_model, model), preset_id, prompt, completion, source, outcome, finish_reason,
+            created_at, clock, max_tokens, cached_tokens, reasoning_tokens,
+            completion_cost(model, created_at, prompt, cached_tokens, completion, reasoning_tokens), answered_upstream
+        from closed where outcome <> ''
+    ), given_back as (
+        select user_id as scope, 1, (outcome = '')::int, unspent, created_at from closed
+        union all select instance_scope(), 1, (outcome = '')::int, unspent, created_at from closed where charges_instance
+        union all select upstream_scope(upstream), 1, (outcome = '')::int, unspent, created_at
+            from closed where upstream is not null and upstream = coalesce(answered_upstream, upstream)
+        -- Another upstream has answered than the one that was charged.
+        union all select upstream_scope(upstream), 1, 1, reserved_tokens, created_at
+            from closed where upstream <> answered_upstream
+        union all select upstream_scope(answered_upstream), 0, -1, -prompt - completion, created_at
+            from closed where answered_upstream is distinct from coalesce(upstream, '') and answered_upstream is not null
+    )
+    select array_agg(row(g.*)::bucket_change) into changes from given_back g;
+
+    if cardinality(lost) > 0 then
+        with given as materialized (
+            select *
+            from unnest(completions, prompts, outputs, cached, reasoning, sources, outcomes, reasons, models, upstreams) as given (
+                completion_id, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, source, outcome, finish_reason,
+                model, upstream)
+        ), corrected as (
+            update usage u set
+                prompt_tokens = g.prompt_tokens, completion_tokens = g.completion_tokens, cached_tokens = g.cached_tokens,
+                reasoning_tokens = g.reasoning_tokens, source = g.source, outcome = g.outcome,
+                finish_reason = nullif(g.finish_reason, ''), model = coalesce(nullif(g.model, ''), u.model),
+                upstream = coalesce(nullif(g.upstream, ''), u.upstream), finished_at = clock,
+                cost = completion_cost(
+                    u.model, u.started_at, g.prompt_tokens, g.cached_tokens, g.completion_tokens, g.reasoning_tokens)
+            from given g join usage b using (completion_id)
+            where u.completion_id = b.completion_id and u.started_at = b.started_at and u.completion_id = any (lost)
+                and b.started_at > recent and g.outcome not in ('process_lost', '')
+            returning u.user_id, u.started_at,
+                b.prompt_tokens + b.completion_tokens - g.prompt_tokens - g.completion_tokens as unspent
+        ), given_back as (
+            select user_id, 0, 0, unspent, started_at from corrected
+            union all select instance_scope(), 0, 0, unspent, started_at from corrected where is_guarded
+        )
+        select changes || array_agg(row(g.*)::bucket_change) into changes from given_back g;
+    end if;
+
+    for change in
+        select b, sum(c.slots)::bigint as slots, sum(c.requests)::bigint as requests, sum(c.tokens)::bigint as tokens,
+            -- What was admitted on a day that is over is in no count any more.
+            coalesce(sum(c.tokens) filter (where utc_day(c.admitted_at) >= greatest(b.day, utc_day(clock))), 0)::bigint as of_day,
+            coalesce(sum(c.tokens) filter (where utc_month(c.admitted_at) >= greatest(b.month, utc_month(clock))), 0)::bigint as of_month
+        from unnest(changes) as c join buckets b using (scope)
+        group by b.scope
+    loop
+        mine := change.b;
+        mine := advanced(mine, mine.requests_per_minute, mine.tokens_per_minute, clock);
+        changed := changed
+            || charged(mine, -change.slots, -change.requests, -change.tokens, -change.of_day, -change.of_month);
+    end loop;
+    perform write_buckets(changed);
+    return query select unnest(held || known);
+end
+$$;

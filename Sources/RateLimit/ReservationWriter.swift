@@ -1,0 +1,143 @@
+import EventLoop
+import PlaygroundCore
+import Postgres
+
+/// Asks the database for admissions: all that gather during a turn of the loop, or while the statement before is on its way, in one
+/// statement. So a crowd of requests costs few statements, and those of one user do not wait for each other's row lock.
+final class ReservationWriter {
+    typealias Outcome = Result<Admission, ServiceError>
+
+    private struct Entry {
+        let request: ReservationRequest
+        /// The loop's millisecond by which it has to be decided.
+        let end: Int64
+        let continuation: UnsafeContinuation<Outcome, Never>
+    }
+
+    /// Requests in one statement.
+    private static let batchSize = 500
+
+    private let database: PostgresClient
+    private let process: ProcessID
+    private let deadline: Int64
+    private let io: LoopIO
+    private let settlements: SettlementWriter
+    private var waiting: [Entry] = []
+    private var signal = WorkSignal()
+    private var isClosed = false
+
+    /// - Parameters:
+    ///   - deadline: milliseconds that a request waits for its decision.
+    ///   - settlements: undoes what is given up and what the database may have admitted, or may still admit.
+    init(database: PostgresClient, process: ProcessID, deadline: Int64, io: LoopIO, settlements: SettlementWriter) {
+        self.database = database
+        self.process = process
+        self.deadline = deadline
+        self.io = io
+        self.settlements = settlements
+    }
+
+    /// Throws `database_unavailable` when the database has not decided within the deadline.
+    func reserve(_ request: ReservationRequest) async throws(ServiceError) -> Admission {
+        let end = io.now + deadline
+        return try await withUnsafeContinuation { continuation in
+            waiting.append(Entry(request: request, end: end, continuation: continuation))
+            signal.give()
+        }.get()
+    }
+
+    /// Writes until closed.
+    func run() async {
+        while !isClosed {
+            if waiting.isEmpty {
+                await withUnsafeContinuation { signal.keep($0) }
+            } else {
+                await write(take())
+            }
+        }
+    }
+
+    /// Ends ``run()``. Who waits is refused.
+    func close() {
+        isClosed = true
+        for entry in waiting { refuse(entry, Self.unavailable("the limiter is closed")) }
+        waiting = []
+        signal.give()
+    }
+
+    /// The next batch. An id that comes twice is left for the one after: by then the first has its row.
+    private func take() -> [Entry] {
+        var ids: Set<CompletionID> = []
+        var batch: [Entry] = []
+        var left: [Entry] = []
+        for entry in waiting {
+            if batch.count < Self.batchSize, ids.insert(entry.request.completionID).inserted {
+                batch.append(entry)
+            } else {
+                left.append(entry)
+            }
+        }
+        waiting = left
+        return batch
+    }
+
+    private func write(_ batch: [Entry]) async {
+        guard let end = batch.map(\.end).min() else { return }
+        do throws(PostgresError) {
+            let left = Duration.milliseconds(max(1, end - io.now))
+            let result = try await database.execute(
+                LimitStatements.reserve, Self.values(batch.map(\.request), process), deadline: left)
+            guard result.count == batch.count else { throw .decoding("\(result.count) decisions on \(batch.count) requests") }
+            for (row, entry) in batch.enumerated() { answer(entry, try Decision(result, row: row).admission) }
+        } catch {
+            await failed(batch, error)
+        }
+    }
+
+    private func answer(_ entry: Entry, _ admission: Admission?) {
+        if let admission {
+            entry.continuation.resume(returning: .success(admission))
+        } else if io.now < entry.end {
+            waiting.append(entry)
+        } else {
+            refuse(entry, Self.unavailable("the user's row is contended"))
+        }
+    }
+
+    private func failed(_ batch: [Entry], _ error: PostgresError) async {
+        switch error {
+        case .server where batch.count > 1, .invalidValue where batch.count > 1:
+            // Rolled back as a whole, or never sent: one of them is to blame, and the others shall not suffer for it.
+            for entry in batch { await write([entry]) }
+        case .server, .invalidValue:
+            for entry in batch { refuse(entry, error.serviceError) }
+        case .timedOut, .unknownOutcome, .decoding:
+            for entry in batch {
+                settlements.add(.void(entry.request.userID), for: entry.request.completionID)
+                refuse(entry, Self.unavailable("\(error)"))
+            }
+        case .unavailable, .overloaded:
+            for entry in batch { refuse(entry, Self.unavailable("\(error)")) }
+        }
+    }
+
+    private func refuse(_ entry: Entry, _ error: ServiceError) { entry.continuation.resume(returning: .failure(error)) }
+
+    private static func values(_ requests: [ReservationRequest], _ process: ProcessID) -> [PostgresValue] {
+        [
+            .uuid(process.uuid),
+            .uuidArray(requests.map { $0.completionID.uuid }),
+            .uuidArray(requests.map { $0.userID.uuid }),
+            .uuidArray(requests.map { $0.sessionID?.uuid }),
+            .intArray(requests.map { Int64(max(0, $0.promptTokens)) }),
+            .intArray(requests.map { $0.maxTokens.map { Int64($0) } }),
+            .textArray(requests.map(\.model)),
+            .uuidArray(requests.map { $0.presetID?.uuid }),
+            .textArray(requests.map(\.upstreams.names)),
+        ]
+    }
+
+    static func unavailable(_ cause: String) -> ServiceError {
+        ServiceError(.databaseUnavailable, retryAfter: .seconds(1), cause: cause)
+    }
+}
