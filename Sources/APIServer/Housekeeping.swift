@@ -8,7 +8,7 @@ import RateLimit
 import Streaming
 
 /// What a process does once, on its first loop: hold its lease, declare the limits of its environment, hear of revoked sessions and of
-/// completions to stop, and clear away dead sessions and old idempotency keys.
+/// completions to stop, and clear away dead sessions, old idempotency keys and forgotten attempts to log in.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
@@ -19,6 +19,7 @@ final class Housekeeping {
     private let listener: PostgresListener
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
+    private let throttle: LoginThrottle
     private let limiter: RateLimiter
     private let configuration: Configuration
     private let io: LoopIO
@@ -29,6 +30,7 @@ final class Housekeeping {
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
         idempotency = services.idempotency
+        throttle = services.throttle
         limiter = services.limiter
         configuration = shared.configuration
         io = loop.io
@@ -85,6 +87,7 @@ final class Housekeeping {
         while !isClosed {
             await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
             await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
+            await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }
             await io.pause(Self.purgeInterval)
         }
     }

@@ -31,6 +31,7 @@ final class LoopServices {
     let database: PostgresClient
     let accounts: AccountService
     let idempotency: IdempotencyStore
+    let throttle: LoginThrottle
     let limiter: RateLimiter
     let upstreams: UpstreamPool
     private let clients: [HTTPClient]
@@ -51,6 +52,7 @@ final class LoopServices {
         let accounts = AccountService(
             database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
+        let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
                 keys: configuration.keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
@@ -58,7 +60,7 @@ final class LoopServices {
         let presets = PresetStore(database: database)
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, authentication: authentication),
+            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
@@ -77,6 +79,7 @@ final class LoopServices {
             proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)
         self.database = database
         self.accounts = accounts
+        self.throttle = throttle
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients

@@ -50,6 +50,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case versionRequired = "version_required"
 
     // How much
+    case tooManyAttempts = "too_many_attempts"
     case rateLimitExceeded = "rate_limit_exceeded"
     case insufficientQuota = "insufficient_quota"
     case concurrencyLimit = "concurrency_limit"
@@ -110,6 +111,7 @@ extension ErrorCode {
         case .presetLimitReached: "No more presets can be saved"
         case .versionConflict: "The preset has been changed meanwhile"
         case .versionRequired: "The version that was last seen is required"
+        case .tooManyAttempts: "Too many attempts: wait before the next one"
         case .rateLimitExceeded: "Too many requests or tokens in a short time"
         case .insufficientQuota: "The quota is used up"
         case .concurrencyLimit: "Too many completions are running"
@@ -129,7 +131,8 @@ extension ErrorCode {
     /// Whether the same request may succeed later, nothing changed: the default of `ServiceError.retryable`.
     package var isRetryable: Bool {
         switch self {
-        case .requestTimeout, .idempotencyKeyInUse, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError,
+        case .requestTimeout, .idempotencyKeyInUse, .tooManyAttempts, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited,
+            .upstreamError,
             .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             true
         default: false

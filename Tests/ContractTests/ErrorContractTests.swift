@@ -72,8 +72,8 @@ struct ErrorContractTests {
     private static let ofTheDatabase: [ErrorCode] = [.databaseUnavailable, .overloaded, .internalError]
 
     private static let own: [String: [ErrorCode]] = [
-        "register": [.registrationClosed],
-        "login": [.invalidCredentials, .originNotAllowed],
+        "register": [.registrationClosed, .tooManyAttempts],
+        "login": [.invalidCredentials, .originNotAllowed, .tooManyAttempts],
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],
         "logout": [.originNotAllowed],
         "listPresets": [.invalidRequest, .invalidCursor],

@@ -22,7 +22,8 @@ extension ErrorCode {
         case .expectationFailed: .expectationFailed
         case .idempotencyKeyReused: .unprocessableContent
         case .versionRequired: .preconditionRequired
-        case .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan, .upstreamRateLimited:
+        case .tooManyAttempts, .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan,
+            .upstreamRateLimited:
             .tooManyRequests
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
