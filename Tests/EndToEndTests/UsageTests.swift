@@ -63,7 +63,9 @@ struct UsageTests {
     @Test("comes in pages with the totals on each; what is no date, limit or cursor is refused by name")
     func pages() async throws {
         try await Stack.with(environment: ["ALLOWED_MODELS": "*"]) { stack in
-            for model in ["babbage-002", "davinci-002", "gpt-3.5-turbo-instruct"] { _ = try stack.completed("tokens=2", parameters: #""model":"\#(model)""#) }
+            for model in ["babbage-002", "davinci-002", "gpt-3.5-turbo-instruct"] {
+                _ = try stack.completed("tokens=2", parameters: #""model":"\#(model)""#)
+            }
             try stack.expectAllSettled()
             let whole = try Self.report(stack)
             let models = try #require(whole["data"]?.array).map { $0["model"]?.string }
@@ -128,7 +130,7 @@ struct UsageTests {
             try stack.expectAllSettled()
             let users = try stack.rows("select id, email from users order by id")
             _ = try stack.rows("delete from users where id = '\(users[1][0] ?? "")'")
-            let lines = try Self.command(stack, "usage", "--by", "user", "--csv").map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+            let lines = try Self.command(stack, "usage", "--by", "user", "--csv").map { $0.trimmingCharacters(in: .newlines) }
             #expect(lines.first == "user_id,email,requests,prompt_tokens,completion_tokens,cached_tokens,reasoning_tokens,cost")
             let expected = [(users[0][0] ?? "", users[0][1] ?? ""), (users[1][0] ?? "", "")]
             #expect(lines.dropFirst() == expected.map { "\($0),\($1),1,2,3,0,0," }[...])
