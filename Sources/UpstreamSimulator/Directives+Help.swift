@@ -18,7 +18,7 @@ extension Directives {
           refusal=1           a chat model says it as a refusal
           done=0              no [DONE]                             usage=0      no usage, though asked for
           prompt_tokens=N, completion_tokens=N   what usage claims
-          cached_tokens=N, reasoning_tokens=N    what the details of usage claim
+          cached_tokens=N, reasoning_tokens=N    what the details of a stream's usage claim
         When, in milliseconds:
           head=MS             before the head of the answer         first=MS     between the head and the first token
           interval=MS         between tokens (or batches)           batch=N      events in one write

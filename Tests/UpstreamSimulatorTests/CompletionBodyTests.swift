@@ -39,6 +39,20 @@ struct CompletionBodyTests {
                 """)
     }
 
+    @Test("claims cached tokens and those of thoughts where it is told to, each alone or both")
+    func details() throws {
+        let end = { (directives: String) in
+            let options = #""stream":true,"stream_options":{"include_usage":true}"#
+            return try stream(#"{"model":"m","prompt":"[[tokens=2 prompt_tokens=5 \#(directives)]]",\#(options)}"#)
+                .split(separator: #""total_tokens":7"#).last.map { String($0.prefix { $0 != "[" }) }
+        }
+        let cached = #","prompt_tokens_details":{"audio_tokens":0,"cached_tokens":3}"#
+        let thought = #","completion_tokens_details":{"reasoning_tokens":1}"#
+        #expect(try end("cached_tokens=3 reasoning_tokens=1") == cached + thought + #"},"choices":"#)
+        #expect(try end("cached_tokens=3") == cached + #"},"choices":"#)
+        #expect(try end("reasoning_tokens=1") == thought + #"},"choices":"#)
+    }
+
     @Test("has no usage member at all where none was asked for")
     func noUsage() throws {
         #expect(!(try stream(#"{"model":"m","prompt":"[[tokens=2]]","stream":true}"#)).contains("usage"))
