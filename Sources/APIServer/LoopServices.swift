@@ -54,6 +54,7 @@ final class LoopServices {
                 keys: configuration.keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
         let presets = PresetStore(database: database)
+        let standings = StandingReader(database: database)
         let routes = Routes(
             sessions: SessionHandlers(accounts: accounts, authentication: authentication),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
@@ -62,7 +63,7 @@ final class LoopServices {
                 userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
-            info: InfoHandlers(configuration: configuration),
+            limits: LimitHandlers(standings: standings), info: InfoHandlers(configuration: configuration, standings: standings),
             operation: OperationHandlers(
                 readiness: Readiness(
                     database: database, revoked: shared.revoked, draining: shared.draining,

@@ -9,6 +9,7 @@ struct Routes {
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
+    let limits: LimitHandlers
     let info: InfoHandlers
     let operation: OperationHandlers
 
@@ -30,6 +31,7 @@ struct Routes {
         authenticated(.post, "/api/complete", completions.complete, &router)
         authenticated(.get, "/api/complete/{id}", control.status, &router)
         authenticated(.post, "/api/complete/{id}/stop", control.stop, &router)
+        authenticated(.get, "/api/limits", limits.limits, &router)
         authenticated(.get, "/api/models", info.models, &router)
         immediate(.get, "/api/info", info.info, &router)
 

@@ -79,9 +79,15 @@ struct OperationTests {
         try await offPool {
             let environment = ["PATH": "/usr/bin:/bin"]
             let overview = try Stack.run(["--help"], environment).joined(separator: "\n")
-            for command in ["serve", "migrate", "create-user", "load-tokens"] {
-                #expect(overview.contains(command))
-                let text = try Stack.run([command, "--help"], environment).joined(separator: "\n")
+            let plans = ["set", "list", "show", "delete", "assign", "override"].map { "plan \($0)" }
+            let commands = [
+                "serve", "migrate", "create-user", "load-tokens", "plan", "instance", "instance show", "instance set", "pause",
+                "resume",
+            ]
+            for command in commands + plans {
+                let words = command.split(separator: " ").map(String.init)
+                #expect(overview.contains(words[0]))
+                let text = try Stack.run(words + ["--help"], environment).joined(separator: "\n")
                 #expect(text.contains("USAGE:"))
                 #expect(text.contains("DATABASE_URL"), "\(command) says what it needs")
             }
