@@ -22,17 +22,18 @@ package final class InstanceBook {
 
     /// Changes the budgets per day and month; other limits an instance does not have.
     ///
-    /// Where there is a budget then, the running day and month are counted from the bills and from what runs, and exactly so: no
-    /// replica admits or settles anything while that is done. With millions of bills in a month it may take a second or two,
-    /// in which admissions wait. Throws `database_unavailable`, and has changed nothing, where somebody works on the tables
-    /// so long (a dump) that waiting for them would hold up everybody.
+    /// The first budget, with which counting begins, finds the running day and month counted from the bills and from what runs; and
+    /// exactly so, because no replica admits or settles anything while that is done: with millions of bills in a month for a
+    /// second or more, in which admissions wait. Later ones change nothing but the budget.
+    ///
+    /// Throws `database_unavailable`, and has changed nothing, where somebody works on the tables so long (a dump) that waiting for
+    /// them would hold up everybody.
     package func set(_ changes: LimitChanges) async throws(ServiceError) -> InstanceStanding {
         do throws(PostgresError) {
             _ = try await database.transaction(
                 [
-                    (InstanceStatements.hurry, []), (InstanceStatements.close, []),
-                    (InstanceStatements.change, [.text(changes.overrides)]), (InstanceStatements.enlist, []),
-                    (InstanceStatements.count, []),
+                    (InstanceStatements.hurry, []), (InstanceStatements.close, []), (InstanceStatements.enlist, []),
+                    (InstanceStatements.count, []), (InstanceStatements.change, [.text(changes.overrides)]),
                 ], lane: .slow, deadline: .seconds(35))
         } catch {
             guard error.state == .lockNotAvailable else { throw error.serviceError }

@@ -19,30 +19,33 @@ enum InstanceStatements {
     static let hurry = PostgresStatement(
         "instance_hurry", "select set_config('lock_timeout', '1s', true), set_config('statement_timeout', '30s', true)")
 
-    /// Keeps everybody out who admits or settles, and waits for those who do: each of them reads this table first.
+    /// Keeps other operators out; and where nothing is counted yet, everybody who admits or settles, and waits for those who do:
+    /// each of them reads this table first.
     static let close = PostgresStatement(
-        "instance_close", "do $$ begin lock table instance in access exclusive mode; end $$")
-
-    /// $1 an object with the budgets that are set, or lifted (null).
-    static let change = PostgresStatement(
-        "instance_change",
+        "instance_close",
         """
-        update instance set
-            tokens_per_day = limit_of($1::jsonb, 'tokens_per_day', tokens_per_day),
-            tokens_per_month = limit_of($1, 'tokens_per_month', tokens_per_month)
+        do $$
+        begin
+            lock table instance in share row exclusive mode;
+            if exists (select from instance where tokens_per_day is null and tokens_per_month is null) then
+                lock table instance in access exclusive mode;
+            end if;
+        end
+        $$
         """)
 
-    /// Has what runs count for the instance, so that its settlement gives back there what was not spent.
+    /// Where nothing is counted yet: has what runs count for the instance, so that its settlement gives back there what was not
+    /// spent.
     static let enlist = PostgresStatement(
         "instance_enlist",
         """
         update reservations set charges_instance = true
         where not charges_instance and process_id is not null
-            and exists (select from instance where tokens_per_day is not null or tokens_per_month is not null)
+            and exists (select from instance where tokens_per_day is null and tokens_per_month is null)
         """)
 
-    /// Counts the running day and month anew, where there is a budget: the bills, and what is reserved by what runs; and how many
-    /// of those there are, because each gives its slot back.
+    /// Where nothing is counted yet: counts the running day and month, which are the bills and what is reserved by what runs; and how
+    /// many of those there are, because each gives its slot back.
     static let count = PostgresStatement(
         "instance_count",
         """
@@ -65,7 +68,16 @@ enum InstanceStatements {
             in_flight = (select count(*) from reservations where charges_instance and process_id is not null)
         from since, counted
         where scope = instance_scope()
-            and exists (select from instance where tokens_per_day is not null or tokens_per_month is not null)
+            and exists (select from instance where tokens_per_day is null and tokens_per_month is null)
+        """)
+
+    /// $1 an object with the budgets that are set, or lifted (null).
+    static let change = PostgresStatement(
+        "instance_change",
+        """
+        update instance set
+            tokens_per_day = limit_of($1::jsonb, 'tokens_per_day', tokens_per_day),
+            tokens_per_month = limit_of($1, 'tokens_per_month', tokens_per_month)
         """)
 
     /// $1 why, for the users to read, or null.

@@ -29,10 +29,10 @@ struct InstanceCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Set the budgets of all users together, per day and month of UTC.",
             discussion: """
-                Needs DATABASE_URL. An option that is not given leaves its budget as it is. What the running day and month have \
-                spent already is counted from the bills and from what runs, and to the token: meanwhile admissions wait, for a \
-                second or two where the month has millions of bills. Where something holds the tables for long, a dump for \
-                example, nothing is changed and the command fails.
+                Needs DATABASE_URL. An option that is not given leaves its budget as it is. The first budget begins the counting: what \
+                the running day and month have spent already is taken from the bills and from what runs, to the token. Meanwhile \
+                admissions wait, for a second or more where the month has millions of bills. Where something holds the tables for \
+                long, a dump for example, nothing is changed and the command fails.
                 """)
 
         @Option(help: "Tokens a day; or `none`.")

@@ -34,7 +34,10 @@ final class CompletionHandlers {
 
     func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         var (ask, relay) = try await prepare(context, principal, requestedAt: io.now)
-        switch try await limiter.reserve(reservation(ask, relay, principal)) {
+        let asked = SystemClock.monotonicNanoseconds()
+        let admission = try await limiter.reserve(reservation(ask, relay, principal))
+        meters.decided(since: asked)
+        switch admission {
         case .refused(let error, let snapshot):
             if error.code.status == .badRequest { throw await charged(error, context, principal) }
             if let snapshot { context.tell(snapshot) }
