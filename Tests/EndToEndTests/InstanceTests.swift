@@ -87,7 +87,7 @@ struct InstanceTests {
             try concurrently(5) { worker in
                 if worker == 4 {
                     defer { isOver.store(true, ordering: .relaxed) }
-                    for round in 0..<6 {
+                    for round in 0..<12 {
                         try stack.operate("instance", "set", "--tokens-per-day", round % 2 == 0 ? "100000000" : "none")
                     }
                     try stack.operate("instance", "set", "--tokens-per-day", "100000000")
