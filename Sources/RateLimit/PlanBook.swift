@@ -23,17 +23,16 @@ package final class PlanBook {
     /// Makes a plan with the limits of `default` where there is none of this name, and changes it.
     ///
     /// Throws `invalid_request` for what the environment says of plan `default`: a server that starts would write it over again.
-    /// - Returns: the plan as it is now, and whether it is new.
-    package func set(_ name: String, _ changes: LimitChanges) async throws(ServiceError) -> (plan: PlanEntry, isNew: Bool) {
+    /// - Returns: the plan as it is now.
+    package func set(_ name: String, _ changes: LimitChanges) async throws(ServiceError) -> PlanEntry {
         let fixed = Limit.allCases.filter { $0.isOfEnvironment && changes.numbers[$0] != nil }.map(\.rawValue)
         if name == Self.defaultPlan, !fixed.isEmpty {
             throw ServiceError(
                 .invalidRequest,
                 "Of plan `default` the servers' environment variables say \(fixed.joined(separator: ", ")): change them there")
         }
-        let results: [PostgresResult]
         do throws(PostgresError) {
-            results = try await database.transaction(
+            _ = try await database.transaction(
                 [
                     (PlanStatements.create, [.text(name)]),
                     (PlanStatements.change, [.text(name), .text(changes.overrides)]),
@@ -41,7 +40,7 @@ package final class PlanBook {
         } catch {
             throw error.serviceError
         }
-        return (try await plan(name), results.first?.affected == 1)
+        return try await plan(name)
     }
 
     /// Throws `not_found`, and `invalid_request` for `default` and for a plan that users have.

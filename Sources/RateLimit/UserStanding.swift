@@ -1,5 +1,5 @@
 package import PlaygroundCore
-package import Postgres
+import Postgres
 
 /// How a user stands at this moment: what the plan allows, as overridden, and what is left of it.
 package struct UserStanding: Sendable, Equatable {
@@ -28,52 +28,9 @@ package struct UserStanding: Sendable, Equatable {
     package let pauseReason: String?
 }
 
-/// One loop's way to how users stand. Reads alone.
-package final class StandingReader {
-    private let database: PostgresClient
-
-    package init(database: PostgresClient) { self.database = database }
-
-    /// Throws `session_revoked` where there is no such user any more, and `database_unavailable`.
-    package func standing(of user: UserID) async throws(ServiceError) -> UserStanding {
-        let standing: UserStanding?
-        do throws(PostgresError) {
-            let result = try await database.execute(StandingStatements.read, [.uuid(user.uuid)])
-            standing = result.isEmpty ? nil : try UserStanding(result)
-        } catch {
-            throw error.serviceError
-        }
-        guard let standing else { throw ServiceError(.sessionRevoked) }
-        return standing
-    }
-}
-
-/// The SQL of how a user stands.
-enum StandingStatements {
-    /// The user's limits, and the row as it would be if it were written now. No row where there is no such user. Ends of the day and
-    /// the month in microseconds since 1970.
-    ///
-    /// $1 user.
-    static let read = PostgresStatement(
-        "standing_read",
-        """
-        select l.requests_per_minute, l.tokens_per_minute, l.concurrent_streams, l.max_tokens_cap, l.max_tokens_default,
-            l.tokens_per_day, l.tokens_per_month, to_json(l.models)::text, l.plan, s.request_units, s.token_units, s.in_flight,
-            s.day_tokens, s.month_tokens,
-            (extract(epoch from (s.day + interval '1 day') at time zone 'UTC') * 1000000)::bigint,
-            (extract(epoch from (s.month + interval '1 month') at time zone 'UTC') * 1000000)::bigint,
-            i.paused_at is not null, i.pause_reason
-        from user_limits l
-            join buckets b on b.scope = l.user_id
-            cross join instance i
-            cross join lateral advanced(b, l.requests_per_minute, l.tokens_per_minute, limits_clock()) as s
-        where l.user_id = $1
-        """,
-        .read)
-}
-
 extension UserStanding {
-    fileprivate init(_ result: PostgresResult) throws(PostgresError) {
+    /// Reads the row of ``StandingStatements/read``.
+    init(_ result: PostgresResult) throws(PostgresError) {
         limits = try PlanLimits(result, row: 0, from: 0)
         let first = PlanLimits.columns
         plan = try result.string(0, first)

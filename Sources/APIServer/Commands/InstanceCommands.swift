@@ -35,9 +35,9 @@ struct InstanceCommand: ParsableCommand {
                 long, a dump for example, nothing is changed and the command fails.
                 """)
 
-        @Option(help: "Tokens a day; or `none`.")
+        @Option(help: ArgumentHelp("Tokens a day; or `none`.", valueName: "n"))
         var tokensPerDay: LimitArgument?
-        @Option(help: "Tokens a month; or `none`.")
+        @Option(help: ArgumentHelp("Tokens a month; or `none`.", valueName: "n"))
         var tokensPerMonth: LimitArgument?
         @OptionGroup var output: Output
 
@@ -85,7 +85,10 @@ struct PauseCommand: AsyncParsableCommand {
             changes the reason.
             """)
 
-    @Option(help: "Why, for the users to read: GET /api/limits has it. At most \(InstanceBook.longestReason) bytes.")
+    @Option(
+        help: ArgumentHelp(
+            "Why, for the users to read: GET /api/limits has it. At most \(InstanceBook.longestReason) bytes.", valueName: "text")
+    )
     var reason: String?
     @OptionGroup var output: InstanceCommand.Output
 

@@ -62,28 +62,32 @@ struct UserArgument: ExpressibleByArgument {
 
 /// The limits of a plan as options of a command.
 struct LimitOptions: ParsableArguments {
-    @Option(help: "Completions a minute, and at once; or `none`.")
+    @Option(help: ArgumentHelp("Completions a minute, and at once; or `none`.", valueName: "n"))
     var requestsPerMinute: LimitArgument?
 
-    @Option(help: "Prompt and completion tokens a minute, and at once; or `none`.")
+    @Option(help: ArgumentHelp("Prompt and completion tokens a minute, and at once; or `none`.", valueName: "n"))
     var tokensPerMinute: LimitArgument?
 
-    @Option(help: "Completions that may run at the same time; or `none`.")
+    @Option(help: ArgumentHelp("Completions that may run at the same time; or `none`.", valueName: "n"))
     var concurrentStreams: LimitArgument?
 
-    @Option(help: "The highest `max_tokens`: more is lowered to it; or `none`.")
+    @Option(help: ArgumentHelp("The highest `max_tokens`: more is lowered to it; or `none`.", valueName: "n"))
     var maxTokensCap: LimitArgument?
 
-    @Option(help: "The `max_tokens` of a request that names none; or `none`, for that of plan `default`.")
+    @Option(
+        help: ArgumentHelp(
+            "The `max_tokens` of a request that names none; or `none`, for that of plan `default`.", valueName: "n"))
     var maxTokensDefault: LimitArgument?
 
-    @Option(help: "The models that may be used, separated by commas, of those that the servers allow; or `any`.")
+    @Option(
+        help: ArgumentHelp(
+            "The models that may be used, separated by commas, of those that the servers allow; or `any`.", valueName: "names"))
     var models: ModelsArgument?
 
-    @Option(help: "Tokens a day of UTC; or `none`.")
+    @Option(help: ArgumentHelp("Tokens a day of UTC; or `none`.", valueName: "n"))
     var tokensPerDay: LimitArgument?
 
-    @Option(help: "Tokens a month of UTC; or `none`.")
+    @Option(help: ArgumentHelp("Tokens a month of UTC; or `none`.", valueName: "n"))
     var tokensPerMonth: LimitArgument?
 
     /// - Parameter mayInherit: whether there is a plan to have a value from.

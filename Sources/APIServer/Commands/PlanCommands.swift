@@ -57,7 +57,7 @@ struct PlanCommand: ParsableCommand {
 
         func run() async throws {
             let (name, changes) = (name.text, try options.changes(mayInherit: false))
-            let plan = try await OperatorDatabase.run { try await PlanBook(database: $0).set(name, changes).plan }
+            let plan = try await OperatorDatabase.run { try await PlanBook(database: $0).set(name, changes) }
             output.print(plan)
         }
     }
