@@ -80,10 +80,13 @@ struct LoadGenerator: AsyncParsableCommand {
         let addresses = try urls.map { try Address($0) }
         let kind = Dialect(rawValue: dialect) ?? .ours
         return LoadPlan(
-            targets: addresses.map { Target(host: $0.host, port: $0.port) }, dialect: kind, method: method ?? (kind == .rest ? "GET" : "POST"),
-            paths: try paths.map(lines) ?? addresses.prefix(1).map(\.path), tokens: try tokens.map(lines) ?? token.map { [$0] } ?? [],
+            targets: addresses.map { Target(host: $0.host, port: $0.port) }, dialect: kind,
+            method: method ?? (kind == .rest ? "GET" : "POST"),
+            paths: try paths.map(lines) ?? addresses.prefix(1).map(\.path),
+            tokens: try tokens.map(lines) ?? token.map { [$0] } ?? [],
             headers: headers, body: body, directives: directives, model: model, concurrency: concurrency,
-            total: total ?? (duration == nil ? concurrency : nil), seconds: duration, rate: rate, ramp: ramp, timeout: timeout, drop: drop,
+            total: total ?? (duration == nil ? concurrency : nil), seconds: duration, rate: rate, ramp: ramp, timeout: timeout,
+            drop: drop,
             hold: hold, status: status, pid: pid, runID: String(UInt64(SystemClock.unixNanoseconds()), radix: 36))
     }
 
