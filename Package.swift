@@ -74,7 +74,8 @@ let package = Package(
             name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "PlaygroundCore", "StrictJSON"],
             swiftSettings: strict),
         .target(
-            name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", logging], swiftSettings: strict),
+            name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
+            swiftSettings: strict),
 
         // Level 4: the server, its commands and its wiring.
         .executableTarget(

@@ -58,6 +58,7 @@ final class LoopServices {
                 keys: configuration.keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
         let presets = PresetStore(database: database)
+        let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
             sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
@@ -67,8 +68,8 @@ final class LoopServices {
                 userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
-            usage: UsageHandlers(reader: UsageReader(database: database)),
-            info: InfoHandlers(configuration: configuration),
+            limits: LimitHandlers(standings: standings), usage: UsageHandlers(reader: UsageReader(database: database)),
+            info: InfoHandlers(configuration: configuration, standings: standings),
             operation: OperationHandlers(
                 readiness: Readiness(
                     database: database, revoked: shared.revoked, draining: shared.draining,

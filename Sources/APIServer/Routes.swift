@@ -9,6 +9,7 @@ struct Routes {
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
+    let limits: LimitHandlers
     let usage: UsageHandlers
     let info: InfoHandlers
     let operation: OperationHandlers
@@ -32,6 +33,7 @@ struct Routes {
         authenticated(.post, "/api/complete", completions.complete, &router)
         authenticated(.get, "/api/complete/{id}", control.status, &router)
         authenticated(.post, "/api/complete/{id}/stop", control.stop, &router)
+        authenticated(.get, "/api/limits", limits.limits, &router)
         authenticated(.get, "/api/usage", usage.report, &router)
         authenticated(.get, "/api/models", info.models, &router)
         immediate(.get, "/api/info", info.info, &router)

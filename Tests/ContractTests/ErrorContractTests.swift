@@ -90,7 +90,7 @@ struct ErrorContractTests {
         "createCompletion": [
             .unsupportedParameter, .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .notFound, .completionIDConflict,
             .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan, .upstreamRateLimited, .upstreamError,
-            .upstreamUnavailable, .upstreamTimeout, .shuttingDown,
+            .upstreamUnavailable, .upstreamTimeout, .completionsPaused, .shuttingDown,
         ],
         "getCompletion": [.notFound],
         "stopCompletion": [.notFound],

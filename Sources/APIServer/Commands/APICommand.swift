@@ -9,8 +9,8 @@ struct APICommand: AsyncParsableCommand {
         discussion: "Everything is configured by environment variables; README.md has the table.",
         version: Version.current,
         subcommands: [
-            ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, PriceCommand.self, UsageCommand.self,
-            LoadTokensCommand.self,
+            ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, PlanCommand.self, InstanceCommand.self,
+            PauseCommand.self, ResumeCommand.self, PriceCommand.self, UsageCommand.self, LoadTokensCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }
