@@ -118,8 +118,9 @@ struct UsageTests {
             let report = try Self.report(stack)
             #expect(report["totals.cost"]?.string == "0.005020000003" && report["data.0.cost"]?.string == "0.005020000003")
             #expect(report["totals.requests"]?.integer == 3)
-            #expect(
-                try Self.command(stack, "price", "list").filter { $0.hasSuffix("*") }.map { $0.contains("\t1000\t") } == [true])
+            #expect(try Self.command(stack, "price", "list").filter { $0.hasSuffix("*") }.map { $0.contains(" 1000 ") } == [true])
+            let listed = try JSONValue(parsing: Self.command(stack, "price", "list", "--json").joined())
+            #expect(listed.array?.count == 3 && listed["0.prompt"]?.string == "9" && listed["2.in_force"] == .bool(true))
         }
     }
 

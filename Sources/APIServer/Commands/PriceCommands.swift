@@ -1,6 +1,7 @@
 import ArgumentParser
 import PlaygroundCore
 import RateLimit
+import StrictJSON
 
 struct PriceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -47,16 +48,40 @@ struct PriceSetCommand: AsyncParsableCommand {
 struct PriceListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Show all prices, for a million tokens each.",
-        discussion: "Needs DATABASE_URL. Columns are separated by tabs; * in the last one marks what is in force.")
+        discussion: "Needs DATABASE_URL. An asterisk at the end marks what is in force.")
+
+    @Flag(help: "For programs.")
+    var json = false
 
     func run() async throws {
         let prices = try await OperatorDatabase.run { database in try await PriceBook(database: database).prices() }
-        StandardOutput.line("model\tfrom\tprompt\tcompletion\tcached\treasoning\tin force")
+        if json { return StandardOutput.line(Self.json(prices)) }
+        var table = TextTable()
+        table.add("model", "from", "prompt", "completion", "cached", "reasoning", "in force")
         for (price, isInForce) in prices {
             let figures = [price.prompt, price.completion, price.cached, price.reasoning].map { $0?.description ?? "-" }
-            let columns = [price.model, price.validFrom?.description ?? ""] + figures + [isInForce ? "*" : ""]
-            StandardOutput.line(columns.joined(separator: "\t"))
+            table.add([price.model, price.validFrom?.description ?? ""] + figures + [isInForce ? "*" : ""])
         }
+        StandardOutput.line(table.text)
+    }
+
+    /// Decimals as strings, because binary numbers would round them.
+    private static func json(_ prices: [(price: ModelPrice, isInForce: Bool)]) -> String {
+        var writer = JSONWriter()
+        writer.array { writer in
+            for (price, isInForce) in prices {
+                writer.object { writer in
+                    writer.member("model", price.model)
+                    writer.member("from", price.validFrom)
+                    writer.member("prompt", price.prompt.description)
+                    writer.member("completion", price.completion.description)
+                    writer.memberOrNull("cached", price.cached?.description)
+                    writer.memberOrNull("reasoning", price.reasoning?.description)
+                    writer.member("in_force", isInForce)
+                }
+            }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
     }
 }
 

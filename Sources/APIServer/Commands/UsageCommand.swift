@@ -33,20 +33,20 @@ struct UsageCommand: ParsableCommand {
         }
         let export = UsageExport(period, by: by)
         let connection = try BlockingConnection(try Configuration.databaseOnly())
-        var table = TableText(isCSV: csv)
-        table.append(export.columns)
+        var text = ReportText(isCSV: csv)
+        text.append(export.columns)
         try export.run(on: connection) { row in
-            table.append(row)
-            if table.isLarge { StandardOutput.write(table.take()) }
+            text.append(row)
+            if text.isLarge { StandardOutput.write(text.take()) }
         }
-        StandardOutput.write(table.take())
+        StandardOutput.write(text.take())
     }
 }
 
 extension UsageBreakdown: ExpressibleByArgument {}
 
 /// Rows of fields as text: comma-separated values (RFC 4180), or columns between tabs for people.
-struct TableText {
+struct ReportText {
     /// So many bytes are worth a write.
     private static let large = 64 * 1024
     private let isCSV: Bool

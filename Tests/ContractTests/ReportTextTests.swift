@@ -2,12 +2,12 @@ import Testing
 
 @testable import APIServer
 
-@Suite("A table of the operator's")
-struct TableTextTests {
+@Suite("The text of the operator's report")
+struct ReportTextTests {
     private static func text(_ rows: [[String?]], isCSV: Bool) -> String {
-        var table = TableText(isCSV: isCSV)
-        for row in rows { table.append(row) }
-        return String(decoding: table.take(), as: UTF8.self)
+        var text = ReportText(isCSV: isCSV)
+        for row in rows { text.append(row) }
+        return String(decoding: text.take(), as: UTF8.self)
     }
 
     @Test("in comma-separated values quotes what has to be quoted, and ends lines as RFC 4180 has it")
@@ -36,14 +36,14 @@ struct TableTextTests {
 
     @Test("is taken in parts, which are the whole")
     func parts() {
-        var table = TableText(isCSV: true)
+        var text = ReportText(isCSV: true)
         var bytes: [UInt8] = []
         for _ in 0..<10_000 {
-            table.append([String(repeating: "x", count: 20)])
-            if table.isLarge { bytes += table.take() }
+            text.append([String(repeating: "x", count: 20)])
+            if text.isLarge { bytes += text.take() }
         }
         #expect(!bytes.isEmpty)
-        #expect((bytes + table.take()).count == 220_000)
-        #expect(table.take().isEmpty)
+        #expect((bytes + text.take()).count == 220_000)
+        #expect(text.take().isEmpty)
     }
 }
