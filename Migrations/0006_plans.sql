@@ -71,6 +71,9 @@ insert into instance default values;
 create function instance_scope() returns uuid language sql immutable parallel safe
 as $$ select 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid $$;
 
+create function first_upstream_scope() returns uuid language sql immutable parallel safe
+as $$ select 'ffffffff-ffff-0000-0000-000000000000'::uuid $$;
+
 create function upstream_scope(name text) returns uuid language sql immutable parallel safe
 as $$ select overlay(md5(name) placing 'ffffffffffff' from 1)::uuid $$;
 
@@ -201,15 +204,14 @@ create type completion_ask as (
     is_repeated boolean,
     limits user_limits,
     max_tokens bigint,
-    cost bigint,
-    bucket buckets
+    cost bigint
 );
 
 -- What was decided on one request, and how its user's buckets stand after.
 create type admission as (
     place bigint,
     -- admitted; unknown_user, session_revoked, repeated, paused, model_not_allowed, exceeds_plan, day_budget, month_budget,
-    -- request_rate, token_rate, concurrency, instance_day, instance_month, upstream_rate; or again: ask once more.
+    -- request_rate, token_rate, concurrency, instance_day, instance_month or upstream_rate.
     verdict text,
     max_tokens bigint,
     upstream text,
@@ -223,7 +225,9 @@ create type admission as (
     -- Until it may be admitted if nobody else asks, in microseconds; null where waiting does not help or its end is not known.
     wait bigint,
     -- What the budget or the bucket in question leaves, in tokens; for exceeds_plan what it holds when it is full.
-    remaining bigint
+    remaining bigint,
+    -- Why completions are paused.
+    reason text
 );
 
 -- The requests for admission, those of one user together and in the order of their coming. In PL/pgSQL, which keeps the plan.
@@ -245,12 +249,11 @@ begin
                     or exists (
                         select from usage u
                         where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days'),
-                l, t.max_tokens, a.prompt_tokens + t.max_tokens, b)::completion_ask
+                l, t.max_tokens, a.prompt_tokens + t.max_tokens)::completion_ask
             order by a.user_id, a.place)
         from unnest(completions, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
                 as a (completion_id, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
             left join user_limits l on l.user_id = a.user_id
-            left join buckets b on b.scope = a.user_id
             cross join lateral (select least(coalesce(a.wanted, l.max_tokens_default), l.max_tokens_cap) as max_tokens) t);
 end
 $$;
@@ -282,12 +285,15 @@ begin
     answer.verdict := 'repeated';
     if ask.is_repeated then return answer; end if;
     answer.verdict := 'paused';
+    answer.reason := guard.pause_reason;
     if guard.paused_at is not null then return answer; end if;
+    answer.reason := null;
     answer.verdict := 'model_not_allowed';
     if ask.model <> all (limits.models) then return answer; end if;
 
     answer.verdict := 'exceeds_plan';
-    answer.remaining := least(limits.tokens_per_minute, limits.tokens_per_day, limits.tokens_per_month);
+    answer.remaining := least(
+        limits.tokens_per_minute, limits.tokens_per_day, limits.tokens_per_month, guard.tokens_per_day, guard.tokens_per_month);
     if ask.cost > answer.remaining then return answer; end if;
     answer.verdict := 'month_budget';
     answer.remaining := limits.tokens_per_month - mine.month_tokens;
@@ -366,7 +372,7 @@ $$;
 --
 -- It looks twice. First at the rows as they stand: whom these refuse is refused, and nothing is written, not even a lock. Then it
 -- locks the rows of the others, in the order of their ids, and decides on what they hold now: so what is admitted is exact over
--- all processes. Who could be admitted on the second look alone is told to ask again.
+-- all processes.
 create function reserve_completions(
     holder uuid, completions uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[],
     presets uuid[], upstreams text[]
@@ -374,44 +380,55 @@ create function reserve_completions(
 language plpgsql
 as $$
 declare
+    asks completion_ask[] := completion_asks(completions, users, sessions, prompts, wanted, models, presets, upstreams);
+    ask completion_ask;
     guard instance;
     is_guarded boolean;
     clock timestamptz;
-    asks completion_ask[];
-    ask completion_ask;
-    answers admission[];
-    answer admission;
+    -- The scopes whose rows are looked at, and whether these are locked; the rows, and how far the walk through them has come.
+    scopes uuid[];
+    is_locked boolean := false;
+    rows buckets[];
+    reached int;
     -- The row of the user whose requests are looked at, and whether any was admitted.
     mine buckets;
     is_charged boolean;
     -- The rows of the instance and of upstreams with limits.
     whole buckets;
-    served buckets[];
-    -- What was admitted, and the rows after.
+    served buckets[] := '{}';
+    answers admission[] := '{}';
+    refusals admission[];
+    answer admission;
+    -- What was admitted: the requests, the upstreams that were charged, the moments; and the rows after.
     admitted completion_ask[];
     sources text[];
     moments timestamptz[];
     changed buckets[];
-    needed uuid[];
-    locked uuid[];
     written bigint;
 begin
     select * into guard from instance;
     is_guarded := guard.tokens_per_day is not null or guard.tokens_per_month is not null;
+    scopes := users;
+    if is_guarded then scopes := scopes || instance_scope(); end if;
+    if '' <> any (upstreams) then
+        scopes := scopes || array(
+            select upstream_scope(name) from unnest(upstreams) as names, string_to_table(names, ',') as name where name <> '');
+    end if;
     loop
-        clock := limits_clock();
-        asks := completion_asks(completions, users, sessions, prompts, wanted, models, presets, upstreams);
-        if is_guarded then
-            select (advanced(b, null, null, clock)).* into whole from buckets b where b.scope = instance_scope();
+        if is_locked then
+            rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope for no key update);
+        else
+            rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope);
         end if;
-        served := '{}';
+        clock := limits_clock();
+        if is_guarded then whole := advanced(rows[cardinality(rows)], null, null, clock); end if;
         if '' <> any (upstreams) then
             served := array(
-                select advanced(b, b.requests_per_minute, b.tokens_per_minute, clock) from buckets b
-                where b.scope in (
-                    select upstream_scope(name) from unnest(upstreams) as names, string_to_table(names, ',') as name where name <> '')
+                select advanced(b, b.requests_per_minute, b.tokens_per_minute, clock) from unnest(rows) as b
+                where b.scope >= first_upstream_scope() and b.scope <> instance_scope()
                     and (b.requests_per_minute is not null or b.tokens_per_minute is not null));
         end if;
+        refusals := answers;
         answers := '{}';
         admitted := '{}';
         sources := '{}';
@@ -419,11 +436,24 @@ begin
         changed := '{}';
         mine := null;
         is_charged := false;
-        foreach ask in array asks loop
+        reached := 1;
+        for place in 1 .. cardinality(asks) loop
+            ask := asks[place];
             if mine.scope is distinct from ask.user_id then
                 if is_charged then changed := changed || mine; end if;
-                mine := advanced(ask.bucket, (ask.limits).requests_per_minute, (ask.limits).tokens_per_minute, clock);
                 is_charged := false;
+                -- Both are in the order of the users' ids.
+                while rows[reached].scope < ask.user_id loop reached := reached + 1; end loop;
+                mine := null;
+                if rows[reached].scope = ask.user_id then
+                    mine := rows[reached];
+                    mine := advanced(mine, (ask.limits).requests_per_minute, (ask.limits).tokens_per_minute, clock);
+                end if;
+            end if;
+            -- Who was refused at the first look has no locked row.
+            if is_locked and mine.scope is null then
+                answers := answers || refusals[place];
+                continue;
             end if;
             answer := judged(ask, mine, guard, whole);
             if answer.verdict = 'admitted' then
@@ -432,8 +462,6 @@ begin
                 if answer.upstream is null then
                     answer.verdict := 'upstream_rate';
                     answer.wait := upstream_wait(ask.candidates, served, ask.cost);
-                elsif ask.user_id <> all (locked) then
-                    answer.verdict := 'again';
                 end if;
             end if;
             if answer.verdict = 'admitted' then
@@ -456,24 +484,20 @@ begin
             answers := answers || answer;
         end loop;
         if is_charged then changed := changed || mine; end if;
-        exit when cardinality(admitted) = 0 or locked is not null;
-
         if is_guarded then changed := changed || whole; end if;
-        needed := array(select c.scope from unnest(changed || served) as c);
-        locked := array(
-            select b.scope from buckets b where b.scope = any (needed) order by b.scope for no key update);
+        changed := changed || served;
+        exit when cardinality(admitted) = 0 or is_locked;
+        scopes := array(select c.scope from unnest(changed) as c);
+        is_locked := true;
     end loop;
 
     if cardinality(admitted) > 0 then
-        if is_guarded then changed := changed || whole; end if;
-        changed := changed || served;
         insert into reservations (
             completion_id, user_id, process_id, reserved_tokens, model, preset_id, max_tokens, prompt_tokens, charges_instance,
             upstream, created_at)
         select completion_id, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, nullif(source, ''), moment
         from unnest(admitted, sources, moments) as a (
-            place, completion_id, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost, bucket, source,
-            moment)
+            place, completion_id, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost, source, moment)
         order by completion_id
         on conflict do nothing;
         get diagnostics written = row_count;

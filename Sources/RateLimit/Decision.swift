@@ -19,8 +19,6 @@ struct Decision: Equatable {
         case instanceDay = "instance_day"
         case instanceMonth = "instance_month"
         case upstreamRate = "upstream_rate"
-        /// The row changed while the statement waited for it: another look decides.
-        case again
     }
 
     var verdict: Verdict
@@ -40,12 +38,12 @@ struct Decision: Equatable {
     var wait: Duration?
     /// What the budget leaves; for ``Verdict/exceedsPlan`` what the tightest limit holds when it is full.
     var remaining: Int64?
+    /// Why completions are paused, in the operator's words.
+    var reason: String?
 
-    /// The answer; nil where the database has to be asked again.
-    var admission: Admission? {
+    var admission: Admission {
         let snapshot = BucketSnapshot(requests: requests, tokens: tokens)
         switch verdict {
-        case .again: return nil
         case .admitted:
             return .admitted(Grant(maxTokens: maxTokens ?? 0, upstream: upstream, snapshot: snapshot))
         case .unknownUser: return .refused(ServiceError(.tokenInvalid, cause: "no such user"), nil)
@@ -58,7 +56,7 @@ struct Decision: Equatable {
         let left = max(0, remaining ?? 0)
         switch verdict {
         case .repeated: return ServiceError(.completionIDConflict)
-        case .paused: return ServiceError(.completionsPaused, retryAfter: .seconds(30))
+        case .paused: return ServiceError(.completionsPaused, reason, retryAfter: .seconds(30))
         case .modelNotAllowed:
             return ServiceError(fields: [FieldError("model", .modelNotAllowed, "model names one that the plan does not have")])
         case .exceedsPlan:
@@ -100,6 +98,7 @@ extension Decision {
         inFlight = try result.intIfPresent(row, 9) ?? 0
         wait = try result.intIfPresent(row, 10).map { .microseconds($0) }
         remaining = try result.intIfPresent(row, 11)
+        reason = try result.stringIfPresent(row, 12)
     }
 }
 

@@ -12,7 +12,7 @@ enum LimitStatements {
         "limits_reserve",
         """
         select verdict, max_tokens, upstream, cost, requests_per_minute, request_units, tokens_per_minute, token_units,
-            concurrent_streams, in_flight, wait, remaining
+            concurrent_streams, in_flight, wait, remaining, reason
         from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9) order by place
         """)
 

@@ -88,19 +88,13 @@ final class ReservationWriter {
             let result = try await database.execute(
                 LimitStatements.reserve, Self.values(batch.map(\.request), process), deadline: left)
             guard result.count == batch.count else { throw .decoding("\(result.count) decisions on \(batch.count) requests") }
-            for (row, entry) in batch.enumerated() { answer(entry, try Decision(result, row: row).admission) }
+            var decisions: [Decision] = []
+            for row in result.rows { decisions.append(try Decision(result, row: row)) }
+            for (entry, decision) in zip(batch, decisions) {
+                entry.continuation.resume(returning: .success(decision.admission))
+            }
         } catch {
             await failed(batch, error)
-        }
-    }
-
-    private func answer(_ entry: Entry, _ admission: Admission?) {
-        if let admission {
-            entry.continuation.resume(returning: .success(admission))
-        } else if io.now < entry.end {
-            waiting.append(entry)
-        } else {
-            refuse(entry, Self.unavailable("the user's row is contended"))
         }
     }
 

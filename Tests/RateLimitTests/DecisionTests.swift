@@ -17,7 +17,7 @@ struct DecisionTests {
     }
 
     private func refusal(_ decision: Decision) throws -> (error: ServiceError, snapshot: BucketSnapshot?) {
-        guard case .refused(let error, let snapshot)? = decision.admission else { throw NotRefused() }
+        guard case .refused(let error, let snapshot) = decision.admission else { throw NotRefused() }
         return (error, snapshot)
     }
 
@@ -25,7 +25,7 @@ struct DecisionTests {
 
     @Test("an admitted request hears its max_tokens and what is left")
     func admitted() throws {
-        guard case .admitted(let grant)? = decision(.admitted, requests: 59, tokens: 800).admission else { throw NotRefused() }
+        guard case .admitted(let grant) = decision(.admitted, requests: 59, tokens: 800).admission else { throw NotRefused() }
         #expect(grant.maxTokens == 50)
         #expect(grant.snapshot.requests?.limit == 60)
         #expect(grant.snapshot.requests?.remaining == 59)
@@ -37,7 +37,7 @@ struct DecisionTests {
     func unlimited() throws {
         var decision = decision(.admitted)
         decision.requests = nil
-        guard case .admitted(let grant)? = decision.admission else { throw NotRefused() }
+        guard case .admitted(let grant) = decision.admission else { throw NotRefused() }
         #expect(grant.snapshot.requests == nil)
         #expect(grant.snapshot.tokens != nil)
     }
@@ -94,6 +94,11 @@ struct DecisionTests {
         #expect((snapshot != nil) == hasSnapshot)
     }
 
-    @Test("who has to ask again is answered nothing yet")
-    func again() { #expect(decision(.again).admission == nil) }
+    @Test("a pause is told in the operator's words, where there are any")
+    func pause() throws {
+        var decision = decision(.paused)
+        #expect(try refusal(decision).error.detail == ErrorCode.completionsPaused.meaning)
+        decision.reason = "back at noon"
+        #expect(try refusal(decision).error.detail == "back at noon")
+    }
 }
