@@ -8,10 +8,10 @@ set local statement_timeout = '10min';
 create table prices (
     model text not null,
     valid_from timestamptz not null,
-    prompt numeric(20, 6) not null constraint prices_prompt check (prompt >= 0),
-    completion numeric(20, 6) not null constraint prices_completion check (completion >= 0),
-    cached numeric(20, 6) constraint prices_cached check (cached >= 0),
-    reasoning numeric(20, 6) constraint prices_reasoning check (reasoning >= 0),
+    prompt numeric(20, 6) not null constraint prices_prompt check (prompt between 0 and 1000000000),
+    completion numeric(20, 6) not null constraint prices_completion check (completion between 0 and 1000000000),
+    cached numeric(20, 6) constraint prices_cached check (cached between 0 and 1000000000),
+    reasoning numeric(20, 6) constraint prices_reasoning check (reasoning between 0 and 1000000000),
     primary key (model, valid_from)
 );
 
@@ -39,8 +39,12 @@ begin
 end
 $$;
 
+-- Replicas of before do not run any more.
+-- squawk-ignore renaming-table
 alter table usage rename to usage_before;
+-- squawk-ignore renaming-object
 alter table usage_before rename constraint usage_pkey to usage_before_pkey;
+-- squawk-ignore require-concurrent-index-deletion
 drop index usage_user;
 
 -- The bill: one row per completion. It outlives the account, hence no foreign key.
@@ -151,6 +155,7 @@ select
     completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome, finish_reason, started_at, finished_at,
     max_tokens_applied
 from usage_before;
+-- squawk-ignore ban-drop-table
 drop table usage_before;
 
 -- What a settlement gives back to a scope, or takes where it is negative.

@@ -1,0 +1,359 @@
+set local lock_timeout = '3s';
+set local statement_timeout = '30s';
+
+-- How completions are admitted: one function decides, for many requests at once, against everything that may be spent.
+
+alter table reservations
+    -- Whether the instance's row was charged as well, and whose upstream's; null where that has no limits.
+    add column charges_instance boolean not null default false,
+    add column upstream text;
+
+-- A request for admission, with all that decides on it but the buckets' levels.
+create type completion_ask as (
+    place bigint,
+    completion_id uuid,
+    user_id uuid,
+    model text,
+    preset_id uuid,
+    -- The names of upstreams that may be asked, in their order, as far as they have limits; an empty name stands for one without.
+    candidates text[],
+    is_live boolean,
+    is_repeated boolean,
+    limits user_limits,
+    max_tokens bigint,
+    cost bigint
+);
+
+-- What was decided on one request, and how its user's buckets stand after.
+create type admission as (
+    place bigint,
+    -- admitted; unknown_user, session_revoked, repeated, paused, model_not_allowed, exceeds_plan, day_budget, month_budget,
+    -- request_rate, token_rate, concurrency, instance_day, instance_month or upstream_rate.
+    verdict text,
+    max_tokens bigint,
+    upstream text,
+    cost bigint,
+    requests_per_minute bigint,
+    request_units bigint,
+    tokens_per_minute bigint,
+    token_units bigint,
+    concurrent_streams bigint,
+    in_flight bigint,
+    -- Until it may be admitted if nobody else asks, in microseconds; null where waiting does not help or its end is not known.
+    wait bigint,
+    -- What the budget or the bucket in question leaves, in tokens; for exceeds_plan what it holds when it is full.
+    remaining bigint,
+    -- Why completions are paused.
+    reason text
+);
+
+-- The requests for admission, those of one user together and in the order of their coming. In PL/pgSQL, which keeps the plan.
+create function completion_asks(
+    completions uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[], presets uuid[], upstreams text[]
+) returns completion_ask[]
+language plpgsql stable
+as $$
+begin
+    return (
+        select array_agg(
+            row(
+                a.place, a.completion_id, a.user_id, a.model, a.preset_id, string_to_array(a.upstreams, ','),
+                a.session_id is null
+                    or exists (
+                        select from sessions s where s.id = a.session_id and s.user_id = a.user_id and s.revoked_at is null),
+                -- An id is remembered for at least a month.
+                exists (select from reservations r where r.completion_id = a.completion_id)
+                    or exists (
+                        select from usage u
+                        where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days'),
+                l, t.max_tokens, a.prompt_tokens + t.max_tokens)::completion_ask
+            order by a.user_id, a.place)
+        from unnest(completions, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
+                as a (completion_id, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
+            left join user_limits l on l.user_id = a.user_id
+            cross join lateral (select least(coalesce(a.wanted, l.max_tokens_default), l.max_tokens_cap) as max_tokens) t);
+end
+$$;
+
+-- What is to be said to a request, given its user's row and the instance's as they stand at this moment. Where several limits stand
+-- in the way, what cannot pass comes first, then the user's budgets, rates (the longer wait of the two) and slots, then the
+-- instance: a wait that is told is that of the limit that is named.
+create function judged(ask completion_ask, mine buckets, guard instance, whole buckets) returns admission
+language plpgsql immutable
+as $$
+declare
+    limits user_limits := ask.limits;
+    answer admission;
+begin
+    answer.place := ask.place;
+    answer.verdict := 'unknown_user';
+    if limits.user_id is null then return answer; end if;
+    answer.verdict := 'session_revoked';
+    if not ask.is_live then return answer; end if;
+
+    answer.max_tokens := ask.max_tokens;
+    answer.cost := ask.cost;
+    answer.requests_per_minute := mine.requests_per_minute;
+    answer.request_units := mine.request_units;
+    answer.tokens_per_minute := mine.tokens_per_minute;
+    answer.token_units := mine.token_units;
+    answer.concurrent_streams := limits.concurrent_streams;
+    answer.in_flight := mine.in_flight;
+
+    answer.verdict := 'repeated';
+    if ask.is_repeated then return answer; end if;
+    answer.verdict := 'paused';
+    answer.reason := guard.pause_reason;
+    if guard.paused_at is not null then return answer; end if;
+    answer.reason := null;
+    answer.verdict := 'model_not_allowed';
+    if ask.model <> all (limits.models) then return answer; end if;
+
+    answer.verdict := 'exceeds_plan';
+    answer.remaining := least(
+        limits.tokens_per_minute, limits.tokens_per_day, limits.tokens_per_month, guard.tokens_per_day, guard.tokens_per_month);
+    if ask.cost > answer.remaining then return answer; end if;
+    answer.verdict := 'month_budget';
+    answer.remaining := limits.tokens_per_month - mine.month_tokens;
+    answer.wait := wait_until(mine.month + interval '1 month', mine.at);
+    if ask.cost > answer.remaining then return answer; end if;
+    answer.verdict := 'day_budget';
+    answer.remaining := limits.tokens_per_day - mine.day_tokens;
+    answer.wait := wait_until(mine.day + interval '1 day', mine.at);
+    if ask.cost > answer.remaining then return answer; end if;
+
+    answer.remaining := null;
+    answer.verdict := 'token_rate';
+    answer.wait := wait_for(ask.cost * 60000000, mine.token_units, mine.tokens_per_minute);
+    if wait_for(60000000, mine.request_units, mine.requests_per_minute) > answer.wait then
+        answer.verdict := 'request_rate';
+        answer.wait := wait_for(60000000, mine.request_units, mine.requests_per_minute);
+    end if;
+    if answer.wait > 0 then return answer; end if;
+    answer.verdict := 'concurrency';
+    answer.wait := null;
+    if mine.in_flight >= limits.concurrent_streams then return answer; end if;
+
+    answer.verdict := 'instance_month';
+    answer.wait := wait_until(whole.month + interval '1 month', whole.at);
+    if whole.month_tokens + ask.cost > guard.tokens_per_month then return answer; end if;
+    answer.verdict := 'instance_day';
+    answer.wait := wait_until(whole.day + interval '1 day', whole.at);
+    if whole.day_tokens + ask.cost > guard.tokens_per_day then return answer; end if;
+
+    answer.verdict := 'admitted';
+    answer.wait := null;
+    return answer;
+end
+$$;
+
+-- The first of the candidates that has room, an empty name where that is one without limits; null where none has.
+create function free_upstream(candidates text[], served buckets[], cost bigint) returns text
+language sql immutable
+as $$
+    select name
+    from unnest(case when candidates = '{}' then '{""}' else candidates end) with ordinality as candidate (name, place)
+        left join unnest(served) as s on s.scope = upstream_scope(name)
+    where s.scope is null
+        or (wait_for(cost * 60000000, s.token_units, s.tokens_per_minute) = 0
+            and wait_for(60000000, s.request_units, s.requests_per_minute) = 0)
+    order by place limit 1
+$$;
+
+-- Microseconds until one of the candidates has room; null where none ever has.
+create function upstream_wait(candidates text[], served buckets[], cost bigint) returns bigint
+language sql immutable
+as $$
+    select min(greatest(
+        wait_for(cost * 60000000, s.token_units, s.tokens_per_minute),
+        wait_for(60000000, s.request_units, s.requests_per_minute)))
+    from unnest(candidates) as name join unnest(served) as s on s.scope = upstream_scope(name)
+    where cost <= coalesce(s.tokens_per_minute, cost)
+$$;
+
+-- Writes rows that are locked.
+create function write_buckets(changed buckets[]) returns void
+language plpgsql
+as $$
+begin
+    update buckets b set
+        request_units = c.request_units, token_units = c.token_units, requests_per_minute = c.requests_per_minute,
+        tokens_per_minute = c.tokens_per_minute, in_flight = c.in_flight, at = c.at, day = c.day, day_tokens = c.day_tokens,
+        month = c.month, month_tokens = c.month_tokens
+    from unnest(changed) as c
+    where b.scope = c.scope;
+end
+$$;
+
+-- Reserves for each request a request, its tokens and a slot, in all the buckets and budgets that concern it, or nothing. Those of
+-- one user are decided in the order of their coming.
+--
+-- It looks twice. First at the rows as they stand: whom these refuse is refused, and nothing is written, not even a lock. Then it
+-- locks the rows of the others, in the order of their ids, and decides on what they hold now: so what is admitted is exact over
+-- all processes.
+create function reserve_completions(
+    holder uuid, completions uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[],
+    presets uuid[], upstreams text[]
+) returns setof admission
+language plpgsql
+as $$
+declare
+    asks completion_ask[] := completion_asks(completions, users, sessions, prompts, wanted, models, presets, upstreams);
+    ask completion_ask;
+    guard instance;
+    is_guarded boolean;
+    clock timestamptz;
+    -- The scopes whose rows are looked at, and whether these are locked; the rows, and how far the walk through them has come.
+    scopes uuid[];
+    is_locked boolean := false;
+    rows buckets[];
+    reached int;
+    -- The row of the user whose requests are looked at, and whether any was admitted.
+    mine buckets;
+    is_charged boolean;
+    -- The rows of the instance and of upstreams with limits.
+    whole buckets;
+    served buckets[] := '{}';
+    answers admission[] := '{}';
+    refusals admission[];
+    answer admission;
+    -- What was admitted: the requests, the upstreams that were charged, the moments; and the rows after.
+    admitted completion_ask[];
+    sources text[];
+    moments timestamptz[];
+    changed buckets[];
+    written bigint;
+begin
+    select * into guard from instance;
+    is_guarded := guard.tokens_per_day is not null or guard.tokens_per_month is not null;
+    scopes := users;
+    if is_guarded then scopes := scopes || instance_scope(); end if;
+    if '' <> any (upstreams) then
+        scopes := scopes || array(
+            select upstream_scope(name) from unnest(upstreams) as names, string_to_table(names, ',') as name where name <> '');
+    end if;
+    loop
+        if is_locked then
+            rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope for no key update);
+        else
+            rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope);
+        end if;
+        clock := limits_clock();
+        if is_guarded then whole := advanced(rows[cardinality(rows)], null, null, clock); end if;
+        if '' <> any (upstreams) then
+            served := array(
+                select advanced(b, b.requests_per_minute, b.tokens_per_minute, clock) from unnest(rows) as b
+                where b.scope >= first_upstream_scope() and b.scope <> instance_scope()
+                    and (b.requests_per_minute is not null or b.tokens_per_minute is not null));
+        end if;
+        refusals := answers;
+        answers := '{}';
+        admitted := '{}';
+        sources := '{}';
+        moments := '{}';
+        changed := '{}';
+        mine := null;
+        is_charged := false;
+        reached := 1;
+        for place in 1 .. cardinality(asks) loop
+            ask := asks[place];
+            if mine.scope is distinct from ask.user_id then
+                if is_charged then changed := changed || mine; end if;
+                is_charged := false;
+                -- Both are in the order of the users' ids.
+                while rows[reached].scope < ask.user_id loop reached := reached + 1; end loop;
+                mine := null;
+                if rows[reached].scope = ask.user_id then
+                    mine := rows[reached];
+                    mine := advanced(mine, (ask.limits).requests_per_minute, (ask.limits).tokens_per_minute, clock);
+                end if;
+            end if;
+            -- Who was refused at the first look has no locked row.
+            if is_locked and mine.scope is null then
+                answers := answers || refusals[place];
+                continue;
+            end if;
+            answer := judged(ask, mine, guard, whole);
+            if answer.verdict = 'admitted' then
+                answer.upstream := '';
+                if served <> '{}' then answer.upstream := free_upstream(ask.candidates, served, ask.cost); end if;
+                if answer.upstream is null then
+                    answer.verdict := 'upstream_rate';
+                    answer.wait := upstream_wait(ask.candidates, served, ask.cost);
+                end if;
+            end if;
+            if answer.verdict = 'admitted' then
+                mine := charged(mine, 1, 1, ask.cost, ask.cost, ask.cost);
+                is_charged := true;
+                if is_guarded then whole := charged(whole, 1, 1, ask.cost, ask.cost, ask.cost); end if;
+                if answer.upstream <> '' then
+                    served := array(
+                        select case when s.scope = upstream_scope(answer.upstream)
+                            then charged(s, 1, 1, ask.cost, ask.cost, ask.cost) else s end
+                        from unnest(served) as s);
+                end if;
+                answer.request_units := mine.request_units;
+                answer.token_units := mine.token_units;
+                answer.in_flight := mine.in_flight;
+                admitted := admitted || ask;
+                sources := sources || answer.upstream;
+                moments := moments || mine.at;
+            end if;
+            answers := answers || answer;
+        end loop;
+        if is_charged then changed := changed || mine; end if;
+        if is_guarded then changed := changed || whole; end if;
+        changed := changed || served;
+        exit when cardinality(admitted) = 0 or is_locked;
+        scopes := array(select c.scope from unnest(changed) as c);
+        is_locked := true;
+    end loop;
+
+    if cardinality(admitted) > 0 then
+        insert into reservations (
+            completion_id, user_id, process_id, reserved_tokens, model, preset_id, max_tokens, prompt_tokens, charges_instance,
+            upstream, created_at)
+        select completion_id, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, nullif(source, ''), moment
+        from unnest(admitted, sources, moments) as a (
+            place, completion_id, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost, source, moment)
+        order by completion_id
+        on conflict do nothing;
+        get diagnostics written = row_count;
+        -- Another transaction has taken one of the ids since it was looked for.
+        if written < cardinality(admitted) then
+            raise exception 'a completion id was taken meanwhile' using errcode = 'serialization_failure';
+        end if;
+        perform write_buckets(changed);
+    end if;
+    return query select * from unnest(answers);
+end
+$$;
+
+-- Takes one request and no tokens, if there is one, for a request that was refused after its sender was known. The answer is what is
+-- left; none where there is no such user.
+create function charge_request(sender uuid) returns table (
+    requests_per_minute bigint, request_units bigint, tokens_per_minute bigint, token_units bigint
+)
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+    limits user_limits;
+    mine buckets;
+begin
+    select * into limits from user_limits where user_id = sender;
+    if not found then return; end if;
+    select * into mine from buckets where scope = sender;
+    mine := advanced(mine, limits.requests_per_minute, limits.tokens_per_minute, limits_clock());
+    -- As with reservations: who has none left is not even locked.
+    if mine.request_units >= 60000000 then
+        select * into mine from buckets where scope = sender for no key update;
+        mine := advanced(mine, limits.requests_per_minute, limits.tokens_per_minute, limits_clock());
+        if mine.request_units >= 60000000 then
+            mine := charged(mine, 0, 1, 0, 0, 0);
+            perform write_buckets(array[mine]);
+        end if;
+    end if;
+    return query select mine.requests_per_minute, mine.request_units, mine.tokens_per_minute, mine.token_units;
+end
+$$;
