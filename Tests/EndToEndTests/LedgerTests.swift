@@ -7,13 +7,15 @@ import Testing
 /// upstream's own record is the independent ledger.
 ///
 /// This is the short form. `bin/soak` runs the same for longer: LEDGER_SECONDS and LEDGER_SEEDS are its numbers.
-@Suite("The ledger")
+@Suite("The ledger", .serialized)
 struct LedgerTests {
     private static let environment = ProcessInfo.processInfo.environment
     static let seconds = environment["LEDGER_SECONDS"].flatMap { Int($0) } ?? 24
     static let seeds = environment["LEDGER_SEEDS"]?.split(separator: ",").compactMap { UInt64($0) } ?? [1]
 
-    @Test("is right to the token after kills, restarts, aborts and faults, and no limit was passed", .timeLimit(.minutes(30)), arguments: seeds)
+    @Test(
+        "is right to the token after kills, restarts, aborts and faults, and no limit was passed", .timeLimit(.minutes(30)),
+        arguments: seeds)
     func sums(seed: UInt64) async throws {
         // What was committed has to be there after a crash of the server.
         let durable = ["synchronous_commit": "on", "wal_level": "replica", "full_page_writes": "on"]
@@ -27,6 +29,7 @@ struct LedgerTests {
             _ = try stack.rows("update instance set tokens_per_day = 1000000000")
             _ = try stack.rows(LedgerAudit.triggers)
 
+            #expect(try stack.minutesAhead(stack.replicas[2]) >= 4, "its clock is wrong indeed")
             let run = LedgerRun(stack, postgres: postgres, seed: seed, tokens: tokens, seconds: Self.seconds)
             try run.run()
             // A process is called dead after 30 s, by one that has lived as long, at a look every 10 s.
@@ -69,5 +72,18 @@ struct LedgerTests {
     private func report(_ violations: [String], _ where: String, _ seed: UInt64) {
         #expect(
             violations.isEmpty, "\(`where`), LEDGER_SEEDS=\(seed), \(violations.count): \(violations.prefix(10).joined(separator: "\n"))")
+    }
+}
+
+extension Stack {
+    /// How far a replica's clock is ahead of ours, by what it says of it in an answer.
+    fileprivate func minutesAhead(_ replica: Replica) throws -> Int {
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.timeZone = TimeZone(identifier: "GMT")
+        formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
+        let told = try ask("GET", "/healthz", on: replica).head["date"]
+        guard let told, let date = formatter.date(from: told) else { throw TestFailure("no date: \(told ?? "none")") }
+        return Int(date.timeIntervalSinceNow / 60)
     }
 }

@@ -17,6 +17,9 @@ struct CrowdedRow {
         if let fault { try database.run(fault.sql()) }
         try database.run("update plans set requests_per_minute = null, tokens_per_minute = null, concurrent_streams = \(room)")
         let user = try database.makeUser()
+        try database.run(LedgerAudit.triggers)
+        var limits = LimiterModel.Limits()
+        limits.concurrentStreams = Int64(room)
         let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
         try holder.run("begin; select from buckets where scope = '\(user)' for update")
         let admitted = Atomic(0)
@@ -41,7 +44,8 @@ struct CrowdedRow {
         var found: [String] = []
         if count > room { found.append("\(count) admitted where \(room) have room") }
         if inFlight != count { found.append("\(count) admitted, \(inFlight ?? -1) counted") }
-        return found
+        let audit = try LedgerAudit(rows: database.run(LedgerAudit.query))
+        return found + audit.violations(limits: [user.description: limits])
     }
 
     /// Whether it is admitted; asks again where that is the answer.

@@ -5,9 +5,9 @@ import Testing
 /// What a limiter promises, of the model that the real one is compared with. Each seed is a sequence of random operations.
 @Suite("The model of the limiter")
 struct LimiterModelTests {
-    /// `LEDGER_SEED` repeats one.
-    static let seeds: [UInt64] =
-        ProcessInfo.processInfo.environment["LEDGER_SEED"].flatMap { UInt64($0) }.map { [$0] } ?? [1, 2, 3, 4, 5]
+    /// LEDGER_SEEDS names others, to repeat one or to try many.
+    static let seeds =
+        ProcessInfo.processInfo.environment["LEDGER_SEEDS"]?.split(separator: ",").compactMap { UInt64($0) } ?? [1, 2, 3, 4, 5]
     private static let steps = 1_000
 
     @Test("in every window of time admits no more than the burst and what the rate gives", arguments: seeds)

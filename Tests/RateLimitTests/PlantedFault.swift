@@ -38,12 +38,17 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
         "a settlement that is lost: what it gives back is not written", in: "settle_completions",
         "perform write_buckets(changed);", becomes: "")
 
+    static let lostRefund = PlantedFault(
+        "a settlement that gives a slot back and keeps the tokens", in: "settle_completions",
+        "select user_id as scope, 1, (outcome = '')::int, unspent, created_at from closed",
+        becomes: "select user_id as scope, 1, (outcome = '')::int, 0, created_at from closed")
+
     static let slotFreedTwice = PlantedFault(
         "a slot that is freed twice: by who finds a process dead, and by the process itself", in: "settle_completions",
         "select user_id, 0, 0, unspent, started_at from corrected", becomes: "select user_id, 1, 0, unspent, started_at from corrected")
 
-    static let repeatedCharge = PlantedFault(
-        "a second bill under one id", in: "completion_asks", "where u.completion_id = a.completion_id and", becomes: "where false and")
+    static let repeatedID = PlantedFault(
+        "a second admission under an id that was settled", in: "completion_asks", "where u.completion_id = a.completion_id and", becomes: "where false and")
 
     static let lostDay = PlantedFault(
         "a day that is over still counts what is given back", in: "settle_completions",
