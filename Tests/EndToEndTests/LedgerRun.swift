@@ -42,7 +42,9 @@ final class LedgerRun: Sendable {
     static func wrongClock(minutes: Int) throws -> [String: String] {
         let libraries = try FileManager.default.contentsOfDirectory(atPath: "/usr/lib")
             .map { "/usr/lib/\($0)/faketime/libfaketimeMT.so.1" }.filter { FileManager.default.fileExists(atPath: $0) }
-        guard let library = libraries.first else { throw TestFailure("no libfaketime: install it (Debian: apt-get install faketime)") }
+        guard let library = libraries.first else {
+            throw TestFailure("no libfaketime: install it (Debian: apt-get install faketime)")
+        }
         return ["LD_PRELOAD": library, "FAKETIME": "\(minutes < 0 ? "" : "+")\(minutes)m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"]
     }
 
@@ -65,8 +67,8 @@ final class LedgerRun: Sendable {
 
     // MARK: Trouble
 
-    /// A replica is killed every few seconds and started again; in the midst, and then every half minute, the database is restarted
-    /// as after a crash. Nobody is killed soon after that: what runs is to have reported since.
+    /// A replica is killed every few seconds and started again; in the midst, and then every half minute, the database is
+    /// restarted as after a crash. Nobody is killed soon after that: what runs is to have reported since.
     private func trouble() throws {
         var random = SeededGenerator(seed: seed)
         let begin = ContinuousClock.now
@@ -139,7 +141,11 @@ final class LedgerRun: Sendable {
         case 70..<80:
             return ask(user, &random, ordinary, interval: interval, tokens: tokens, isStreamed: false)
         default:
-            let fault = ["drop_after=\(place)", "fin_after=\(place)", "error_after=\(place)", "status=500 fails=1", "drop_head=1 fails=1"]
+            let fault =
+                [
+                    "drop_after=\(place)", "fin_after=\(place)", "error_after=\(place)", "status=500 fails=1",
+                    "drop_head=1 fails=1",
+                ]
                 .randomElement(using: &random) ?? ""
             return ask(user, &random, "\(ordinary) \(fault)", interval: interval, tokens: tokens)
         }
@@ -154,13 +160,15 @@ final class LedgerRun: Sendable {
         let id = random.uuid()
         var attempt = LedgerAttempt(id: id, user: user, process: replica.process.pid, interval: interval, tokens: tokens)
         // It throws where a replica is gone: that is an ending like any other.
-        try? converse(&attempt, on: replica, directives, leaves: leaves, stops: stops, isStreamed: isStreamed, byReset: random.chance(50))
+        try? converse(
+            &attempt, on: replica, directives, leaves: leaves, stops: stops, isStreamed: isStreamed, byReset: random.chance(50))
         kept.withLock { $0.append(attempt) }
         return attempt
     }
 
     private func converse(
-        _ attempt: inout LedgerAttempt, on replica: Stack.Replica, _ directives: String, leaves: Int?, stops: Int?, isStreamed: Bool,
+        _ attempt: inout LedgerAttempt, on replica: Stack.Replica, _ directives: String, leaves: Int?, stops: Int?,
+        isStreamed: Bool,
         byReset: Bool
     ) throws {
         let token = tokens[attempt.user]

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The limits and the bill, held against everything that can happen at once: three replicas on one database, one with a wrong clock;
-/// users that read, leave, stop and meet upstream failures; a replica killed every few seconds, the database restarted. The
-/// upstream's own record is the independent ledger.
+/// The limits and the bill, held against everything that can happen at once: three replicas on one database, one with a wrong
+/// clock; users that read, leave, stop and meet upstream failures; a replica killed every few seconds, the database restarted.
+/// The upstream's own record is the independent ledger.
 ///
 /// This is the short form. `bin/soak` runs the same for longer: LEDGER_SECONDS and LEDGER_SEEDS are its numbers.
 @Suite("The ledger", .serialized)
@@ -53,7 +53,8 @@ struct LedgerTests {
             for outcome in ["done", "stopped", "failed", "client_gone", "process_lost"] {
                 #expect(sums.outcomes[outcome, default: 0] > 0, "\(outcome) among \(sums.outcomes)")
             }
-            print("seed \(seed): \(run.attempts.count) requests, \(sums.outcomes), killed \(run.killed.count), retries \(retries)")
+            print(
+                "seed \(seed): \(run.attempts.count) requests, \(sums.outcomes), killed \(run.killed.count), retries \(retries)")
         }
         try postgres.remove()
     }
@@ -71,7 +72,8 @@ struct LedgerTests {
 
     private func report(_ violations: [String], _ where: String, _ seed: UInt64) {
         #expect(
-            violations.isEmpty, "\(`where`), LEDGER_SEEDS=\(seed), \(violations.count): \(violations.prefix(10).joined(separator: "\n"))")
+            violations.isEmpty,
+            "\(`where`), LEDGER_SEEDS=\(seed), \(violations.count): \(violations.prefix(10).joined(separator: "\n"))")
     }
 }
 

@@ -28,7 +28,8 @@ struct LedgerUser: Sendable {
     ]
 
     private init(
-        _ manner: Manner, requests: Int64? = nil, tokens: Int64? = nil, streams: Int64? = nil, day: Int64? = nil, begin: Int64? = nil
+        _ manner: Manner, requests: Int64? = nil, tokens: Int64? = nil, streams: Int64? = nil, day: Int64? = nil,
+        begin: Int64? = nil
     ) {
         self.manner = manner
         self.begin = begin
@@ -49,8 +50,11 @@ struct LedgerUser: Sendable {
         let overrides = members.map { "'\($0.0)', \($0.1.map { "\($0)" } ?? "null")" }.joined(separator: ", ")
         let set = "update users set overrides = jsonb_build_object(\(overrides)) where id = '\(user)';"
         guard let begin, let rate = limits.requestsPerMinute else { return set }
-        return set
-            + "update buckets set at = now(), requests_per_minute = \(rate), request_units = \(begin * ModelAccount.unit) where scope = '\(user)';"
+        return """
+            \(set)
+            update buckets set at = now(), requests_per_minute = \(rate), request_units = \(begin * ModelAccount.unit)
+            where scope = '\(user)';
+            """
     }
 }
 

@@ -76,7 +76,9 @@ struct LimiterComparison {
             let rows = try connection.run(LimitStatements.charge.sql, [.uuid(UUIDBytes(user))])
             let expected = model.charge(user)
             let levels = rows.isEmpty ? nil : [try rows.intIfPresent(0, 1), try rows.intIfPresent(0, 3)]
-            if levels != expected.map({ [$0.requestUnits, $0.tokenUnits] }) { found.append("\(String(describing: levels)) left") }
+            if levels != expected.map({ [$0.requestUnits, $0.tokenUnits] }) {
+                found.append("\(String(describing: levels)) left")
+            }
         case .pass:
             model.apply(operation)
             try connection.run("update stopped_clock set now = \(Self.moment(model.clock))")

@@ -42,7 +42,9 @@ extension DatabaseTests {
             #expect(violations.isEmpty, "\(violations.prefix(10).joined(separator: "\n"))")
         }
 
-        @Test("has a record that shows a fault that is planted", arguments: [PlantedFault.lostSettlement, .slotFreedTwice, .lostRefund])
+        @Test(
+            "has a record that shows a fault that is planted",
+            arguments: [PlantedFault.lostSettlement, .slotFreedTwice, .lostRefund])
         func faultInRecord(fault: PlantedFault) async throws {
             let violations = try await offPool { try BusyDatabase(fault: fault).violations(seed: 1) }
             #expect(!violations.isEmpty)

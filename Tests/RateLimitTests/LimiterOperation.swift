@@ -15,8 +15,8 @@ enum LimiterOperation: Equatable {
     case pause(Bool)
 }
 
-/// Random sequences of operations that mean something to a model in its present state: ids that run, ids that were settled, users with
-/// much and with little left.
+/// Random sequences of operations that mean something to a model in its present state: ids that run, ids that were settled,
+/// users with much and with little left.
 struct LimiterOperations {
     /// The evening of the last but one day of a month, and far enough ahead that nothing is too old for the database.
     static let start: Int64 = 1_896_040_800_000_000
@@ -67,7 +67,7 @@ struct LimiterOperations {
             }
             return .void([random.uuid()], user: anyone())
         case 91..<95: return isSteady ? .pass(1) : .change(randomLimits(), user: pick(users))
-        case 95..<98: return isSteady ? .pass(1) : .budgets(day: maybe([5_000, 50_000]), month: maybe([30_000, 500_000]))
+        case 95..<98: return isSteady ? .pass(1) : .budgets(day: maybe([2_000, 50_000]), month: maybe([3_000, 10_000, 500_000]))
         default: return .pause(!model.isPaused && random.chance(20))
         }
     }

@@ -24,9 +24,11 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
     func sql() throws -> String {
         let schema = try LimitsDatabase.schema()
         // The latest text counts, should a later migration replace the function.
-        guard let begin = schema.ranges(of: #/create (or replace )?function /#).last(where: { range in
-            schema[range.upperBound...].hasPrefix(function + "(")
-        }), let end = schema[begin.upperBound...].firstRange(of: "\n$$;\n") else {
+        guard
+            let begin = schema.ranges(of: #/create (or replace )?function /#).last(where: { range in
+                schema[range.upperBound...].hasPrefix(function + "(")
+            }), let end = schema[begin.upperBound...].firstRange(of: "\n$$;\n")
+        else {
             throw TestFailure("no function \(function)")
         }
         let text = String(schema[begin.upperBound..<end.upperBound])
@@ -45,10 +47,12 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
 
     static let slotFreedTwice = PlantedFault(
         "a slot that is freed twice: by who finds a process dead, and by the process itself", in: "settle_completions",
-        "select user_id, 0, 0, unspent, started_at from corrected", becomes: "select user_id, 1, 0, unspent, started_at from corrected")
+        "select user_id, 0, 0, unspent, started_at from corrected",
+        becomes: "select user_id, 1, 0, unspent, started_at from corrected")
 
     static let repeatedID = PlantedFault(
-        "a second admission under an id that was settled", in: "completion_asks", "where u.completion_id = a.completion_id and", becomes: "where false and")
+        "a second admission under an id that was settled", in: "completion_asks", "where u.completion_id = a.completion_id and",
+        becomes: "where false and")
 
     static let lostDay = PlantedFault(
         "a day that is over still counts what is given back", in: "settle_completions",

@@ -1,5 +1,5 @@
-/// What a database wrote down about every change of its limits, in the order in which each row was changed, and whether an arithmetic
-/// of another hand comes to the same.
+/// What a database wrote down about every change of its limits, in the order in which each row was changed, and whether an
+/// arithmetic of another hand comes to the same.
 ///
 /// Triggers keep the record, so it is as durable as what it is about, and nothing the server does passes it by.
 package struct LedgerAudit: Sendable {
@@ -173,7 +173,8 @@ package struct LedgerAudit: Sendable {
         return found
     }
 
-    private static func admit(_ work: Pending, into account: inout ModelAccount, at moment: Int64, _ limits: LimiterModel.Limits) {
+    private static func admit(_ work: Pending, into account: inout ModelAccount, at moment: Int64, _ limits: LimiterModel.Limits)
+    {
         account.advance(to: moment, requestsPerMinute: limits.requestsPerMinute, tokensPerMinute: limits.tokensPerMinute)
         for taken in work.reserved { account.admit(taken.tokens) }
     }
@@ -205,9 +206,13 @@ package struct LedgerAudit: Sendable {
         var found: [String] = []
         if account.requestUnits < 0 { found.append("\(scope): more requests than the bucket held") }
         if account.tokenUnits < 0 { found.append("\(scope): more tokens than the bucket held") }
-        if let most = limits.concurrentStreams, account.inFlight > most { found.append("\(scope): \(account.inFlight) at one time") }
+        if let most = limits.concurrentStreams, account.inFlight > most {
+            found.append("\(scope): \(account.inFlight) at one time")
+        }
         if let most = limits.tokensPerDay, account.dayTokens > most { found.append("\(scope): \(account.dayTokens) on a day") }
-        if let most = limits.tokensPerMonth, account.monthTokens > most { found.append("\(scope): \(account.monthTokens) in a month") }
+        if let most = limits.tokensPerMonth, account.monthTokens > most {
+            found.append("\(scope): \(account.monthTokens) in a month")
+        }
         return found
     }
 }

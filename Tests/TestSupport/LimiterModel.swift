@@ -1,5 +1,5 @@
-/// The limiter as it ought to be: what is admitted, what is refused and why, and what a settlement gives back. Pure: the clock is a
-/// property. Upstreams' buckets and sessions are left out.
+/// The limiter as it ought to be: what is admitted, what is refused and why, and what a settlement gives back. Pure: the clock is
+/// a property. Upstreams' buckets and sessions are left out.
 package struct LimiterModel: Sendable, Equatable {
     /// What a user may spend; nil for no limit.
     package struct Limits: Sendable, Equatable {
@@ -94,7 +94,8 @@ package struct LimiterModel: Sendable, Equatable {
         var answers: [Int: Answer] = [:]
         for (place, ask) in asks.enumerated().sorted(by: { ($0.element.user, $0.offset) < ($1.element.user, $1.offset) }) {
             var answer = judge(ask)
-            if answer.verdict == "admitted", let cost = answer.cost, var mine = accounts[ask.user], let limits = limits[ask.user] {
+            if answer.verdict == "admitted", let cost = answer.cost, var mine = accounts[ask.user], let limits = limits[ask.user]
+            {
                 mine.advance(
                     to: clock, requestsPerMinute: limits.requestsPerMinute, tokensPerMinute: limits.tokensPerMinute)
                 mine.admit(cost)
