@@ -50,7 +50,7 @@ let package = Package(
         // Level 1: the loop, HTTP's grammar, and what every feature may know.
         .target(name: "EventLoop", dependencies: ["CSystem"], swiftSettings: strict),
         .target(name: "HTTPCore", dependencies: [httpTypes], swiftSettings: strict),
-        .target(name: "PlaygroundCore", dependencies: ["StrictJSON"], swiftSettings: strict),
+        .target(name: "PlaygroundCore", dependencies: ["COpenSSL", "StrictJSON"], swiftSettings: strict),
 
         // Level 2: drivers on a loop.
         .target(
@@ -69,18 +69,21 @@ let package = Package(
             name: "Auth", dependencies: ["COpenSSL", "EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
             swiftSettings: strict),
         .target(name: "Presets", dependencies: ["Postgres", "PlaygroundCore", "StrictJSON"], swiftSettings: strict),
+        .target(name: "Idempotency", dependencies: ["Postgres", "PlaygroundCore"], swiftSettings: strict),
         .target(
             name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "PlaygroundCore", "StrictJSON"],
             swiftSettings: strict),
         .target(
-            name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", logging], swiftSettings: strict),
+            name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
+            swiftSettings: strict),
 
         // Level 4: the server, its commands and its wiring.
         .executableTarget(
             name: "APIServer",
             dependencies: [
-                "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "PlaygroundCore", "Postgres",
-                "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging, metrics, arguments,
+                "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "Idempotency",
+                "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging, metrics,
+                arguments,
             ],
             // Links to the contract and the migrations: both are inside the binary, which runs from any directory.
             resources: [.embedInCode("Resources/openapi.yaml"), .embedInCode("Resources/Migrations")],
@@ -120,7 +123,7 @@ let package = Package(
     ]
         + [
             "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets",
-            "Streaming", "RateLimit",
+            "Idempotency", "Streaming", "RateLimit",
         ].map { module in
             let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
             return .testTarget(

@@ -14,9 +14,10 @@ COLUMNS = {
     "preset": ["us_req", "x us_req", "req_s", "ttft_p50", "ttft_p99", "failed"],
     "healthz": ["us_req", "x us_req", "req_s", "ttft_p50", "ttft_p99", "failed"],
     "leave": ["drop_p50", "drop_p99", "drop_max", "drop_seen", "drop_missed"],
+    "hot-user": ["req_s", "ttft_p50", "ttft_p99", "us_req", "failed", "admit_p50", "admit_p99", "connections"],
     "check": ["streams", "failed"],
 }
-ALIASES = {"open-full": "open", "open-tls": "open", "leave-silent": "leave"}
+ALIASES = {"open-full": "open", "open-tls": "open", "leave-silent": "leave", "many-users": "hot-user"}
 SUMMED = {"failed", "drop_missed", "cut_reads"}
 
 

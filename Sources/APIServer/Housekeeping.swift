@@ -1,5 +1,6 @@
 import Auth
 import EventLoop
+import Idempotency
 import Logging
 import PlaygroundCore
 import Postgres
@@ -7,7 +8,7 @@ import RateLimit
 import Streaming
 
 /// What a process does once, on its first loop: hold its lease, declare the limits of its environment, hear of revoked sessions and of
-/// completions to stop, and clear away dead sessions.
+/// completions to stop, and clear away dead sessions, old idempotency keys and forgotten attempts to log in.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
@@ -17,6 +18,8 @@ final class Housekeeping {
     /// One connection for everything that replicas tell each other.
     private let listener: PostgresListener
     private let accounts: AccountService
+    private let idempotency: IdempotencyStore
+    private let throttle: LoginThrottle
     private let limiter: RateLimiter
     private let configuration: Configuration
     private let io: LoopIO
@@ -26,6 +29,8 @@ final class Housekeeping {
     /// Takes the lease, so that what this process reserves is known to be alive; without a database it is taken later.
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
+        idempotency = services.idempotency
+        throttle = services.throttle
         limiter = services.limiter
         configuration = shared.configuration
         io = loop.io
@@ -80,12 +85,18 @@ final class Housekeeping {
 
     private func purge() async {
         while !isClosed {
-            do throws(ServiceError) {
-                try await accounts.purgeSessions()
-            } catch {
-                logger.warning("old sessions not removed", metadata: ["error": "\(error)"])
-            }
+            await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
+            await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
+            await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }
             await io.pause(Self.purgeInterval)
+        }
+    }
+
+    private func purge(_ what: String, _ work: () async throws(ServiceError) -> Void) async {
+        do throws(ServiceError) {
+            try await work()
+        } catch {
+            logger.warning("old \(what) not removed", metadata: ["error": "\(error)"])
         }
     }
 }

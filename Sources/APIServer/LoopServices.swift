@@ -1,6 +1,7 @@
 import Auth
 import EventLoop
 import HTTPClient
+import Idempotency
 import Logging
 import PlaygroundCore
 import Postgres
@@ -29,6 +30,8 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let idempotency: IdempotencyStore
+    let throttle: LoginThrottle
     let limiter: RateLimiter
     let upstreams: UpstreamPool
     private let clients: [HTTPClient]
@@ -49,30 +52,35 @@ final class LoopServices {
         let accounts = AccountService(
             database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
+        let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
                 keys: configuration.keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
         let presets = PresetStore(database: database)
+        let standings = StandingReader(database: database)
+        idempotency = IdempotencyStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, authentication: authentication),
+            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
                 userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
-            info: InfoHandlers(configuration: configuration),
+            limits: LimitHandlers(standings: standings), info: InfoHandlers(configuration: configuration, standings: standings),
             operation: OperationHandlers(
                 readiness: Readiness(
                     database: database, revoked: shared.revoked, draining: shared.draining,
                     migrator: Migrator(configuration: configuration.database, migrations: SchemaMigrations.all)),
-                metrics: shared.metrics))
+                metrics: shared.metrics),
+            idempotency: IdempotentRequests(store: idempotency, ids: ids, logger: shared.logger))
         responder = APIResponder(
             router: routes.router, authentication: authentication, crossOrigin: configuration.crossOrigin,
             proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)
         self.database = database
         self.accounts = accounts
+        self.throttle = throttle
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients

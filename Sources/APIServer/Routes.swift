@@ -3,14 +3,16 @@ import HTTPTypes
 import PlaygroundCore
 
 /// The whole API at a glance: method, path, handler. What is not marked open, or immediate (which
-/// is open and waits for nothing), needs a session token.
+/// is open and waits for nothing), needs a session token; creating ones take an `Idempotency-Key`.
 struct Routes {
     let sessions: SessionHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
+    let limits: LimitHandlers
     let info: InfoHandlers
     let operation: OperationHandlers
+    let idempotency: IdempotentRequests
 
     var router: Router<Endpoint> {
         var router = Router<Endpoint>()
@@ -21,7 +23,7 @@ struct Routes {
         authenticated(.get, "/api/me", sessions.me, &router)
 
         authenticated(.get, "/api/presets", presets.list, &router)
-        authenticated(.post, "/api/presets", presets.create, &router)
+        creating(.post, "/api/presets", presets.create, &router)
         authenticated(.get, "/api/presets/{id}", presets.read, &router)
         authenticated(.put, "/api/presets/{id}", presets.replace, &router)
         authenticated(.patch, "/api/presets/{id}", presets.patch, &router)
@@ -30,6 +32,7 @@ struct Routes {
         authenticated(.post, "/api/complete", completions.complete, &router)
         authenticated(.get, "/api/complete/{id}", control.status, &router)
         authenticated(.post, "/api/complete/{id}/stop", control.stop, &router)
+        authenticated(.get, "/api/limits", limits.limits, &router)
         authenticated(.get, "/api/models", info.models, &router)
         immediate(.get, "/api/info", info.info, &router)
 
@@ -59,5 +62,15 @@ struct Routes {
         _ handler: @escaping (RequestContext, Principal) async throws -> Reply, _ router: inout Router<Endpoint>
     ) {
         router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .authenticated(handler)))
+    }
+
+    private func creating(
+        _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping IdempotentRequests.Handler,
+        _ router: inout Router<Endpoint>
+    ) {
+        let route = "\(method.rawValue) \(pattern)"
+        authenticated(
+            method, pattern,
+            { [idempotency] in .response(try await idempotency.answer($0, $1, route: route, handler)) }, &router)
     }
 }

@@ -31,17 +31,23 @@ package final class AccountService {
 
     // MARK: Accounts
 
-    /// Makes an account, or does nothing where the address has one: who asks cannot tell which.
-    /// - Throws: `registration_closed`; `invalid_request` for `email` or `password`; `overloaded`; `database_unavailable`.
-    package func register(email: String, password: String) async throws(ServiceError) {
+    /// What somebody wants to register, if they may. Nothing is hashed yet, and the database is not asked.
+    /// - Throws: `registration_closed`; `invalid_request` for `email` or `password`.
+    package func newAccount(email: String, password: String) throws(ServiceError) -> NewAccount {
         guard isRegistrationOpen else { throw ServiceError(.registrationClosed) }
-        _ = try await insertUser(email, password)
+        return try NewAccount(email: email, password: password)
+    }
+
+    /// Makes an account, or does nothing where the address has one: who asks cannot tell which.
+    /// - Throws: `overloaded`; `database_unavailable`.
+    package func register(_ account: NewAccount) async throws(ServiceError) {
+        _ = try await insertUser(account)
     }
 
     /// Makes an account whatever the registration mode: for the operator.
-    /// - Throws: as `register`, and `invalid_request` for an address that has an account.
+    /// - Throws: as `register`, and `invalid_request` for `email`, also where the address has an account, or `password`.
     package func createUser(email: String, password: String) async throws(ServiceError) -> User {
-        guard let user = try await insertUser(email, password) else {
+        guard let user = try await insertUser(NewAccount(email: email, password: password)) else {
             throw ServiceError(fields: [FieldError("email", .invalidValue, "There is an account with this address")])
         }
         return user
@@ -68,10 +74,9 @@ package final class AccountService {
     }
 
     /// Nil where the address is taken. The password is hashed in either case.
-    private func insertUser(_ email: String, _ password: String) async throws(ServiceError) -> User? {
-        let email = try Credentials.checked(email: email, password: password)
-        let hash = try await hasher.hash(password)
-        let values: [PostgresValue] = [.uuid(try newUserID().uuid), .text(email.description), .text(hash)]
+    private func insertUser(_ account: NewAccount) async throws(ServiceError) -> User? {
+        let hash = try await hasher.hash(account.password)
+        let values: [PostgresValue] = [.uuid(try newUserID().uuid), .text(account.email.description), .text(hash)]
         let result = try await run(AccountStatements.insert, values)
         if result.isEmpty { return nil }
         return try reading { () throws(PostgresError) in try User(result) }
@@ -81,8 +86,7 @@ package final class AccountService {
 
     /// Starts a session.
     /// - Throws: `invalid_credentials`, after the same work for every cause; `overloaded`; `database_unavailable`.
-    package func login(email: String, password: String) async throws(ServiceError) -> IssuedSession {
-        let email = try EmailAddress(parsing: email)
+    package func login(email: EmailAddress, password: String) async throws(ServiceError) -> IssuedSession {
         let result = try await run(AccountStatements.credentials, [.text(email.description)])
         let (user, stored) = try reading { () throws(PostgresError) in
             result.isEmpty ? (nil, nil) : (try User(result), try result.stringIfPresent(0, 4))

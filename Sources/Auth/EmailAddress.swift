@@ -30,6 +30,12 @@ package struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
             decoding: bytes.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 
+    /// SHA-256 in Base64: stands for the address where nothing readable of it is to be kept, also that of people who have no account.
+    package var digest: String {
+        let bytes = Array(description.utf8)
+        return Base64.standard.encode(SHA256Digest(of: bytes.span).bytes)
+    }
+
     /// What stands before the `@`.
     var localPart: Substring { description.prefix { $0 != "@" } }
 

@@ -1,4 +1,3 @@
-import COpenSSL
 import PlaygroundCore
 
 /// Makes and reads refresh tokens. The secret of one is the tag over key id, session id, counter and nonce: it can be derived
@@ -19,8 +18,8 @@ struct RefreshTokenCodec: Sendable {
             generation.session.uuid.high, generation.session.uuid.low, UInt64(bitPattern: generation.counter),
             generation.nonce.high, generation.nonce.low,
         ]
-        guard let sealed = format.seal(.refresh, body, with: key), let hash = Self.hash(sealed.tag) else { return nil }
-        return RefreshToken(text: sealed.text, hash: hash, keyID: keyID)
+        guard let sealed = format.seal(.refresh, body, with: key) else { return nil }
+        return RefreshToken(text: sealed.text, hash: SHA256Digest(of: sealed.tag.span).bytes, keyID: keyID)
     }
 
     /// The same for a key that is there, as the one that signs always is.
@@ -37,20 +36,11 @@ struct RefreshTokenCodec: Sendable {
         else { return nil }
         var tag: [UInt8] = []
         for index in opened.tag.indices { withUnsafeBytes(of: opened.tag[index].bigEndian) { tag.append(contentsOf: $0) } }
-        guard let hash = Self.hash(tag) else { return nil }
         let generation = RefreshGeneration(
             session: SessionID(UUIDBytes(high: opened.body[0], low: opened.body[1])), counter: Int64(opened.body[2]),
             nonce: UUIDBytes(high: opened.body[3], low: opened.body[4]))
-        return PresentedRefreshToken(generation: generation, hash: hash, isAuthentic: opened.isAuthentic)
-    }
-
-    private static func hash(_ secret: [UInt8]) -> [UInt8]? {
-        var isHashed = false
-        let digest = [UInt8](unsafeUninitializedCapacity: SigningKey.tagLength) { digest, written in
-            isHashed = copenssl_sha256(secret, secret.count, digest.baseAddress) == 1
-            written = isHashed ? SigningKey.tagLength : 0
-        }
-        return isHashed ? digest : nil
+        return PresentedRefreshToken(
+            generation: generation, hash: SHA256Digest(of: tag.span).bytes, isAuthentic: opened.isAuthentic)
     }
 }
 

@@ -13,6 +13,9 @@ package struct ResponseFields: Sendable, Equatable {
     /// No fields.
     package init() {}
 
+    /// Fields as their ``bytes`` were before, when they have been kept meanwhile. They are not looked at again.
+    package init(lines bytes: [UInt8]) { self.bytes = bytes }
+
     /// Adds a field behind those that are there. Date, Connection, Content-Length and Transfer-Encoding are left out: the
     /// encoder of the head states them.
     package mutating func append(_ name: HTTPField.Name, _ value: String) {

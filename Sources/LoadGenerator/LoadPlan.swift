@@ -1,7 +1,7 @@
 /// What is to be sent, where to, and how often.
 struct LoadPlan: Sendable {
-    var host: String
-    var port: UInt16
+    /// Where to; rotated over the connections.
+    var targets: [Target]
     var dialect: Dialect
     var method: String
     /// Rotated over the connections, as are the tokens.
@@ -18,6 +18,8 @@ struct LoadPlan: Sendable {
     var total: Int?
     /// No stream is begun later than this many seconds after the start.
     var seconds: Double?
+    /// Streams begun in a second, however long the others take; nil: a connection begins the next one when it has ended one.
+    var rate: Double?
     /// Seconds over which the connections' starts are spread.
     var ramp: Double
     /// Seconds that one stream may take.
@@ -39,10 +41,13 @@ struct LoadPlan: Sendable {
 
     var isEscaped: Bool { directives.split(separator: " ").contains("esc=1") }
 
+    func target(of worker: Int) -> Target { targets[worker % targets.count] }
+
     /// One request's bytes.
     func request(worker: Int, id: String) -> [UInt8] {
         let path = paths[worker % paths.count]
-        var text = "\(method) \(path) HTTP/1.1\r\nHost: \(host):\(port)\r\n"
+        let target = target(of: worker)
+        var text = "\(method) \(path) HTTP/1.1\r\nHost: \(target.host):\(target.port)\r\n"
         if !tokens.isEmpty { text += "Authorization: Bearer \(tokens[worker % tokens.count])\r\n" }
         for header in headers { text += "\(header)\r\n" }
         var content = body
@@ -58,6 +63,12 @@ struct LoadPlan: Sendable {
         if let content { text += content }
         return Array(text.utf8)
     }
+}
+
+/// A server to be loaded.
+struct Target: Sendable {
+    let host: String
+    let port: UInt16
 }
 
 /// What was counted; confined to the loop.

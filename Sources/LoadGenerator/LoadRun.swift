@@ -25,6 +25,8 @@ final class LoadRun {
     private var releaseAt = Int64.max
     /// Workers that begin again in a little while, after a failure.
     private var penitents: [Worker] = []
+    /// Workers that wait for their turn at the plan's rate, longest first.
+    private var resting: [Worker] = []
     private var ticker: LoopTimer?
 
     init(plan: LoadPlan, io: LoopIO) {
@@ -65,6 +67,10 @@ final class LoadRun {
             if idle == workers.count { finish() }
             return
         }
+        if let rate = plan.rate, Double(begun) >= rate * Double(SystemClock.monotonicNanoseconds() - start) / 1e9 {
+            resting.append(worker)
+            return
+        }
         begun += 1
         // Not on this call's stack: a server that refuses would make it grow without end.
         io.atEndOfTurn { worker.begin() }
@@ -80,9 +86,10 @@ final class LoadRun {
             started += 1
             next(workers[started - 1])
         }
-        let penitents = penitents
-        self.penitents = []
-        for worker in penitents { next(worker) }
+        let waiting = penitents + resting
+        penitents = []
+        resting = []
+        for worker in waiting { next(worker) }
         if now >= nextSample { sample(now) }
         if now >= releaseAt { release() }
         if let ticker, !isOver { io.schedule(ticker, after: .milliseconds(8)) }

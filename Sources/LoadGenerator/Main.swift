@@ -16,7 +16,8 @@ struct LoadGenerator: AsyncParsableCommand {
             once and in order, a finish_reason, and [DONE] last. Exits with 1 when a stream failed.
             """)
 
-    @Option(help: "Where to: http://ADDRESS:PORT/path.") var url: String
+    @Option(name: .customLong("url"), help: "Where to: http://ADDRESS:PORT/path (repeatable: rotated over the connections).")
+    var urls: [String]
     @Option(help: "How the answer speaks: ours, openai or rest (one plain answer).") var dialect = "ours"
     @Option(help: "The method.") var method: String?
     @Option(help: "The body of a plain request.") var body: String?
@@ -29,6 +30,7 @@ struct LoadGenerator: AsyncParsableCommand {
     @Option(name: [.customShort("c"), .long], help: "Streams at once.") var concurrency = 1
     @Option(name: [.customShort("n"), .long], help: "Streams in all (by default as many as at once).") var total: Int?
     @Option(name: [.customShort("d"), .long], help: "Begin no stream after so many seconds.") var duration: Double?
+    @Option(help: "Begin so many streams a second, as far as connections are free.") var rate: Double?
     @Option(help: "Seconds over which the connections' starts are spread.") var ramp = 0.0
     @Option(help: "Seconds that a stream may take.") var timeout = 60.0
     @Option(help: "Close each connection after so many tokens, and tell when the upstream noticed.") var drop: Int?
@@ -41,6 +43,7 @@ struct LoadGenerator: AsyncParsableCommand {
 
     func validate() throws {
         guard Dialect(rawValue: dialect) != nil else { throw ValidationError("--dialect is ours, openai or rest") }
+        guard !urls.isEmpty else { throw ValidationError("--url is needed") }
         guard 1...60_000 ~= concurrency else { throw ValidationError("--concurrency is from 1 to 60000") }
     }
 
@@ -74,13 +77,16 @@ struct LoadGenerator: AsyncParsableCommand {
     }
 
     private func plan() throws -> LoadPlan {
-        let address = try Address(url)
+        let addresses = try urls.map { try Address($0) }
         let kind = Dialect(rawValue: dialect) ?? .ours
         return LoadPlan(
-            host: address.host, port: address.port, dialect: kind, method: method ?? (kind == .rest ? "GET" : "POST"),
-            paths: try paths.map(lines) ?? [address.path], tokens: try tokens.map(lines) ?? token.map { [$0] } ?? [],
+            targets: addresses.map { Target(host: $0.host, port: $0.port) }, dialect: kind,
+            method: method ?? (kind == .rest ? "GET" : "POST"),
+            paths: try paths.map(lines) ?? addresses.prefix(1).map(\.path),
+            tokens: try tokens.map(lines) ?? token.map { [$0] } ?? [],
             headers: headers, body: body, directives: directives, model: model, concurrency: concurrency,
-            total: total ?? (duration == nil ? concurrency : nil), seconds: duration, ramp: ramp, timeout: timeout, drop: drop,
+            total: total ?? (duration == nil ? concurrency : nil), seconds: duration, rate: rate, ramp: ramp, timeout: timeout,
+            drop: drop,
             hold: hold, status: status, pid: pid, runID: String(UInt64(SystemClock.unixNanoseconds()), radix: 36))
     }
 

@@ -53,8 +53,9 @@ final class Worker {
         tally.open += 1
         tally.maxOpen = max(tally.maxOpen, tally.open)
         if let link { return send(on: link) }
+        let target = plan.target(of: index)
         do throws(SocketError) {
-            let link = Link(descriptor: try Socket.connect(ipv4: plan.host, port: plan.port), worker: self)
+            let link = Link(descriptor: try Socket.connect(ipv4: target.host, port: target.port), worker: self)
             self.link = link
             io.register(link)
         } catch {

@@ -116,13 +116,6 @@ extension CompletionParameters {
         return merged
     }
 
-    /// These with the `max_tokens` that the plan gives: its default where none was asked for, its cap where more was.
-    package func applied(plan: Plan) -> CompletionParameters {
-        var applied = self
-        applied.maxTokens = plan.maxTokens(for: maxTokens)
-        return applied
-    }
-
     /// A vocabulary's index: one to ten digits.
     private static func isTokenID(_ name: String) -> Bool {
         (1...10).contains(name.utf8.count) && name.utf8.allSatisfy { $0 &- UInt8(ascii: "0") < 10 }

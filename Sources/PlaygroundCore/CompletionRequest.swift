@@ -55,12 +55,6 @@ package struct CompletionRequest: Sendable, Equatable {
     package var estimatedPromptTokens: Int {
         TokenEstimate.tokens(in: prompt ?? "") + TokenEstimate.tokens(in: parameters.suffix ?? "")
     }
-
-    /// What the limiter reserves for it: the estimated prompt and all of `max_tokens` as the plan gives it (one prompt, one
-    /// choice).
-    package func cost(plan: Plan) -> Int {
-        estimatedPromptTokens + plan.maxTokens(for: parameters.maxTokens)
-    }
 }
 
 extension FieldReader {

@@ -43,11 +43,14 @@ package enum ErrorCode: String, Sendable, CaseIterable {
 
     // What is there already
     case completionIDConflict = "completion_id_conflict"
+    case idempotencyKeyInUse = "idempotency_key_in_use"
+    case idempotencyKeyReused = "idempotency_key_reused"
     case presetLimitReached = "preset_limit_reached"
     case versionConflict = "version_conflict"
     case versionRequired = "version_required"
 
     // How much
+    case tooManyAttempts = "too_many_attempts"
     case rateLimitExceeded = "rate_limit_exceeded"
     case insufficientQuota = "insufficient_quota"
     case concurrencyLimit = "concurrency_limit"
@@ -103,9 +106,12 @@ extension ErrorCode {
         case .originNotAllowed: "The origin may not use this server"
         case .registrationClosed: "New accounts cannot be registered here"
         case .completionIDConflict: "The completion id has been used before"
+        case .idempotencyKeyInUse: "The first request with this idempotency key is still being answered"
+        case .idempotencyKeyReused: "The idempotency key belongs to a request with another body"
         case .presetLimitReached: "No more presets can be saved"
         case .versionConflict: "The preset has been changed meanwhile"
         case .versionRequired: "The version that was last seen is required"
+        case .tooManyAttempts: "Too many attempts: wait before the next one"
         case .rateLimitExceeded: "Too many requests or tokens in a short time"
         case .insufficientQuota: "The quota is used up"
         case .concurrencyLimit: "Too many completions are running"
@@ -125,8 +131,9 @@ extension ErrorCode {
     /// Whether the same request may succeed later, nothing changed: the default of `ServiceError.retryable`.
     package var isRetryable: Bool {
         switch self {
-        case .requestTimeout, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited, .upstreamError, .upstreamUnavailable,
-            .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
+        case .requestTimeout, .idempotencyKeyInUse, .tooManyAttempts, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited,
+            .upstreamError,
+            .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             true
         default: false
         }

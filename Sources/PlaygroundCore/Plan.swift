@@ -1,4 +1,4 @@
-/// What a user may spend.
+/// What a user may spend under plan `default`, as the server's environment says it.
 package struct Plan: Sendable, Equatable {
     /// Requests a minute; also how many may come at once.
     package var requestsPerMinute: Int
@@ -20,10 +20,5 @@ package struct Plan: Sendable, Equatable {
         self.concurrentStreams = concurrentStreams
         self.maxTokensCap = maxTokensCap
         self.maxTokensDefault = maxTokensDefault
-    }
-
-    /// The `max_tokens` that applies to a request that asked for `requested`, nil for none.
-    package func maxTokens(for requested: Int?) -> Int {
-        min(requested ?? maxTokensDefault, maxTokensCap)
     }
 }

@@ -19,6 +19,12 @@ package struct UUIDBytes: Sendable, Hashable {
             low: 0x8000_0000_0000_0000 | random.1 & 0x3FFF_FFFF_FFFF_FFFF)
     }
 
+    /// A UUID of one's own making, version 8: 122 of the given bits.
+    package static func v8(_ high: UInt64, _ low: UInt64) -> UUIDBytes {
+        UUIDBytes(
+            high: high & 0xFFFF_FFFF_FFFF_0FFF | 0x8000, low: 0x8000_0000_0000_0000 | low & 0x3FFF_FFFF_FFFF_FFFF)
+    }
+
     /// The milliseconds since 1970 that a version 7 UUID begins with.
     package var milliseconds: Int64 { Int64(high >> 16) }
 }

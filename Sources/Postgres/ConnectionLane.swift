@@ -7,6 +7,8 @@ final class ConnectionLane: PostgresConnectionOwner {
         let connections: Int
         let depth: Int
         let waiting: Int
+        /// How long a connection stays open without calls; nil: always, and then it is opened before there are any.
+        let idle: Duration?
     }
 
     let limits: Limits
@@ -16,20 +18,32 @@ final class ConnectionLane: PostgresConnectionOwner {
     private var connections: [PostgresConnection] = []
     private var opening: [PostgresConnection] = []
     private var waiting = FIFO<PostgresCall>()
-    /// Since when no connection is ready.
+    /// Since when no connection is ready although there should be one.
     private var downSince: Int64?
+    private var idleTimer: LoopTimer?
 
     init(_ limits: Limits, io: LoopIO, client: PostgresClient) {
         self.limits = limits
         self.io = io
         self.client = client
-        downSince = io.now
+        guard limits.idle != nil else {
+            downSince = io.now
+            return
+        }
+        idleTimer = LoopTimer { [unowned self] in closeIfIdle() }
+    }
+
+    deinit {
+        if let idleTimer { io.cancel(idleTimer) }
     }
 
     var isReady: Bool { downSince == nil }
     var isOpening: Bool { !opening.isEmpty }
     /// How many connections have to be opened.
-    var missing: Int { limits.connections - connections.count { !$0.isRetiring && !$0.isDraining } - opening.count }
+    var missing: Int {
+        if limits.idle != nil, waiting.isEmpty { return 0 }
+        return limits.connections - connections.count { !$0.isRetiring && !$0.isDraining } - opening.count
+    }
     /// Whether a call is in flight or waits.
     var isBusy: Bool { connections.contains { $0.callsInFlight > 0 } || !waiting.isEmpty }
 
@@ -38,10 +52,12 @@ final class ConnectionLane: PostgresConnectionOwner {
     /// Sends the call, or lets it wait until there is room or a connection; its deadline ends that.
     func submit(_ call: PostgresCall) {
         if let connection = leastBusy { return connection.send(call) }
+        if connections.isEmpty { downSince = downSince ?? io.now }
         if let downSince, client.isOutage(since: downSince) { return call.refuse(client.outage) }
         while let first = waiting.first, first.isAnswered { waiting.popFirst() }
         if waiting.count >= limits.waiting { return call.refuse(.overloaded) }
         waiting.append(call)
+        if limits.idle != nil { client.openMissing() }
     }
 
     private var leastBusy: PostgresConnection? {
@@ -94,6 +110,15 @@ final class ConnectionLane: PostgresConnectionOwner {
     func connectionProgressed(_ connection: PostgresConnection) {
         sendWaiting()
         closeIfDrained(connection)
+        if let idleTimer, let idle = limits.idle, !isBusy { io.schedule(idleTimer, after: idle) }
+    }
+
+    private func closeIfIdle() {
+        if isBusy { return }
+        for connection in connections {
+            connection.isDraining = true
+            closeIfDrained(connection)
+        }
     }
 
     func connectionOutdated(_ connection: PostgresConnection) { retire(connection) }
@@ -107,7 +132,9 @@ final class ConnectionLane: PostgresConnectionOwner {
             return
         }
         connections.removeAll { $0 === connection }
-        if !connections.contains(where: { !$0.isDraining }) { downSince = downSince ?? io.now }
+        if !connections.contains(where: { !$0.isDraining }), limits.idle == nil || !waiting.isEmpty {
+            downSince = downSince ?? io.now
+        }
         client.lost(connection, reason)
     }
 

@@ -52,9 +52,11 @@ package final class PostgresClient {
         self.random = random
         let pools = configuration.lanes
         hot = ConnectionLane(
-            .init(connections: pools.hotConnections, depth: pools.hotDepth, waiting: pools.hotWaiting), io: io, client: self)
+            .init(connections: pools.hotConnections, depth: pools.hotDepth, waiting: pools.hotWaiting, idle: nil), io: io,
+            client: self)
         slow = ConnectionLane(
-            .init(connections: pools.slowConnections, depth: 1, waiting: pools.slowWaiting), io: io, client: self)
+            .init(connections: pools.slowConnections, depth: 1, waiting: pools.slowWaiting, idle: pools.slowIdle), io: io,
+            client: self)
         reconnect = LoopTimer { [unowned self] in openMissing() }
         openMissing()
     }

@@ -20,6 +20,8 @@ package struct PostgresConfiguration: Sendable {
         package var hotWaiting = 2048
         /// Connections for whatever takes long, one call at a time on each.
         package var slowConnections = 1
+        /// How long each of them stays open without a call; they are opened when there is one.
+        package var slowIdle = Duration.seconds(30)
         /// Calls that wait for the slow lane; one more is refused.
         package var slowWaiting = 128
 

@@ -10,6 +10,8 @@ package struct SQLState: RawRepresentable, Sendable, Hashable {
 
     /// A unique index refused the row.
     package static let uniqueViolation = SQLState(rawValue: "23505")
+    /// A row that is referred to does not exist, or still is.
+    package static let foreignKeyViolation = SQLState(rawValue: "23503")
     /// Two transactions could not be put in an order; running one again is safe.
     package static let serializationFailure = SQLState(rawValue: "40001")
     /// Chosen as the victim of a deadlock; running it again is safe.

@@ -17,7 +17,21 @@ package final class PresetStore {
         self.database = database
     }
 
-    /// Saves a new preset under `id`, the server's own or the client's. Throws `version_conflict` where the owner has one under
+    /// Saves a new preset under an id that was chosen for it, so that a preset under it is this one, from an attempt whose end
+    /// nobody learnt: that is answered as it was created, whatever became of it since. Throws `preset_limit_reached`.
+    package func createOnce(_ draft: PresetDraft, id: PresetID, of owner: UserID) async throws(ServiceError) -> Preset {
+        do throws(ServiceError) {
+            return try await create(draft, id: id, of: owner)
+        } catch {
+            guard error.code == .versionConflict else { throw error }
+            let made = try await preset(id, of: owner).createdAt
+            return Preset(
+                id: id, name: draft.name, prompt: draft.prompt, params: draft.params, version: 1, createdAt: made,
+                updatedAt: made)
+        }
+    }
+
+    /// Saves a new preset under the client's own id. Throws `version_conflict` where the owner has one under
     /// this id, `preset_limit_reached` where there is no room.
     package func create(_ draft: PresetDraft, id: PresetID, of owner: UserID) async throws(ServiceError) -> Preset {
         let row: PostgresResult

@@ -18,11 +18,11 @@ struct AccountServiceTests {
     }
 
     func register(_ email: String, _ password: String = password) async throws {
-        try await replica.accounts { try await $0.register(email: email, password: password) }
+        try await replica.accounts { try await $0.register($0.newAccount(email: email, password: password)) }
     }
 
     func login(_ email: String, _ password: String = password) async throws -> IssuedSession {
-        try await replica.accounts { try await $0.login(email: email, password: password) }
+        try await replica.accounts { try await $0.login(email: EmailAddress(parsing: email), password: password) }
     }
 
     func weakHash(_ password: String) throws -> String {
@@ -77,7 +77,7 @@ struct AccountServiceTests {
     func closed() async throws {
         let closed = try await Replica(database, keys: Samples.ring("k1"), hasher: Self.hasher, isOpen: false)
         await #expect(throws: ServiceError(.registrationClosed)) {
-            try await closed.accounts { try await $0.register(email: "ann@example.org", password: Self.password) }
+            try await closed.accounts { try $0.newAccount(email: "ann@example.org", password: Self.password) }
         }
         let user = try await closed.accounts { try await $0.createUser(email: "Ann@example.org", password: Self.password) }
         #expect(user.email == "ann@example.org")

@@ -72,12 +72,15 @@ struct ErrorContractTests {
     private static let ofTheDatabase: [ErrorCode] = [.databaseUnavailable, .overloaded, .internalError]
 
     private static let own: [String: [ErrorCode]] = [
-        "register": [.registrationClosed],
-        "login": [.invalidCredentials, .originNotAllowed],
+        "register": [.registrationClosed, .tooManyAttempts],
+        "login": [.invalidCredentials, .originNotAllowed, .tooManyAttempts],
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],
         "logout": [.originNotAllowed],
         "listPresets": [.invalidRequest, .invalidCursor],
-        "createPreset": [.unsupportedParameter, .modelNotAllowed, .presetLimitReached],
+        "createPreset": [
+            .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .idempotencyKeyInUse, .idempotencyKeyReused,
+            .rateLimitExceeded,
+        ],
         "getPreset": [.notFound],
         "replacePreset": [
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .notFound, .versionConflict, .versionRequired,
@@ -87,7 +90,7 @@ struct ErrorContractTests {
         "createCompletion": [
             .unsupportedParameter, .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .notFound, .completionIDConflict,
             .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan, .upstreamRateLimited, .upstreamError,
-            .upstreamUnavailable, .upstreamTimeout, .shuttingDown,
+            .upstreamUnavailable, .upstreamTimeout, .completionsPaused, .shuttingDown,
         ],
         "getCompletion": [.notFound],
         "stopCompletion": [.notFound],

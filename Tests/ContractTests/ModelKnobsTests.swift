@@ -30,7 +30,7 @@ struct ModelKnobsTests {
 
     private static func names(_ knobs: ModelKnobs) throws -> [String] {
         var writer = JSONWriter()
-        writer.object { knobs.write(to: &$0, plan: Plan()) }
+        writer.object { knobs.write(to: &$0, maxTokens: 1...2_048, maxTokensDefault: 256) }
         return try JSONValue(parsing: writer.bytes).object?.keys ?? []
     }
 }

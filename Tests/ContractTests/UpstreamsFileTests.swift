@@ -22,6 +22,7 @@ struct UpstreamsFileTests {
                "timeouts": {"connect": 0.25, "first_byte": 30, "first_token": 31.5, "silence": 32, "total": 33},
                "include_usage": true, "continuous_usage": true, "refused_parameters": ["suffix", "seed"]},
               {"name": "chat.2_b-C", "url": "https://api.openai.com/v1", "kind": "chat", "include_usage": false,
+               "requests_per_minute": 90, "tokens_per_minute": 1000000000,
                "headers": {"Authorization": "Basic \(Self.secret)"}, "timeouts": {"silence": 7}}
             ]}
             """,
@@ -42,7 +43,10 @@ struct UpstreamsFileTests {
         #expect(own.timeouts.firstByte == .seconds(30))
         #expect(own.description.silenceTimeout == .seconds(32))
         #expect(own.description.totalTimeout == .seconds(33))
+        #expect(own.description.requestsPerMinute == nil)
         let chat = configuration.upstreams[1]
+        #expect(chat.description.requestsPerMinute == 90)
+        #expect(chat.description.tokensPerMinute == 1_000_000_000)
         #expect(chat.description.kind == .chat)
         #expect(chat.description.models == nil)
         #expect(!chat.description.tellsUsage)
@@ -70,7 +74,7 @@ struct UpstreamsFileTests {
                  "Accept": "\(Self.secret)", "Authorization: \(Self.secret)": "", "authorization": "\(Self.secret)", "x-b": 1},
                "timeouts": {"connect": 0, "first_byte": "\(Self.secret)", "first_token": 1e400, "silence": 3601, "total": -1,
                  "read": 1}, "include_usage": 1, "continuous_usage": "yes", "refused_parameters": ["seed", "model", 3],
-               "retries": 3},
+               "requests_per_minute": 0, "tokens_per_minute": 1000000001, "retries": 3},
               "\(Self.secret)",
               {"url": "https://user:\(Self.secret)@host/", "key": "\(Self.secret)", "key_file": "\(Self.secret)",
                "models": ["", 7], "include_usage": false, "continuous_usage": true},
@@ -87,7 +91,8 @@ struct UpstreamsFileTests {
             "upstreams.0.headers.x-b", "upstreams.0.timeouts.connect", "upstreams.0.timeouts.first_byte",
             "upstreams.0.timeouts.first_token", "upstreams.0.timeouts.silence", "upstreams.0.timeouts.total",
             "upstreams.0.timeouts.read", "upstreams.0.include_usage", "upstreams.0.continuous_usage",
-            "upstreams.0.refused_parameters.1", "upstreams.0.refused_parameters.2", "upstreams.0.retries",
+            "upstreams.0.refused_parameters.1", "upstreams.0.refused_parameters.2", "upstreams.0.requests_per_minute",
+            "upstreams.0.tokens_per_minute", "upstreams.0.retries",
             "upstreams.1",
             "upstreams.2.name", "upstreams.2.url", "upstreams.2.key_file", "upstreams.2.models.0", "upstreams.2.models.1",
             "upstreams.2.continuous_usage",
@@ -129,7 +134,7 @@ struct UpstreamsFileTests {
         "beside a file nothing may be said about the one upstream",
         arguments: [
             ("UPSTREAM_URL", "http://h"), ("UPSTREAM_API_KEY", secret), ("UPSTREAM_API_KEY_FILE", "/none"),
-            ("UPSTREAM_KIND", "chat"),
+            ("UPSTREAM_KIND", "chat"), ("UPSTREAM_REQUESTS_PER_MINUTE", "5"), ("UPSTREAM_TOKENS_PER_MINUTE", "5"),
         ])
     func fileAndVariables(name: String, value: String) {
         let complaints = Self.complaints(#"{"upstreams":[{"name":"a","url":"http://h"}]}"#, [name: value])

@@ -35,6 +35,7 @@ struct BadInputTests {
         Route(method: "DELETE", path: "/api/presets/\(id)", allowed: ["GET", "HEAD", "PUT", "PATCH", "DELETE"]),
         Route(method: "POST", path: "/api/complete", body: #"{"prompt":"[[tokens=1]]","max_tokens":1}"#, allowed: ["POST"]),
         Route(method: "GET", path: "/api/models", allowed: ["GET", "HEAD"]),
+        Route(method: "GET", path: "/api/limits", allowed: ["GET", "HEAD"]),
         Route(method: "GET", path: "/api/info", isOpen: true, allowed: ["GET", "HEAD"]),
         Route(method: "GET", path: "/healthz", isOpen: true, allowed: ["GET", "HEAD"]),
         Route(method: "GET", path: "/readyz", isOpen: true, allowed: ["GET", "HEAD"]),

@@ -93,7 +93,7 @@ struct LimitTests {
                 }
             }
             running[0].close()
-            try stack.expect("select in_flight from buckets", becomes: "1")
+            try stack.expect("select sum(in_flight) from buckets", becomes: "1")
             #expect(try stack.completed("tokens=1", on: stack.replicas[1]).status == 200)
         }
     }

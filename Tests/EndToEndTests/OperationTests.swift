@@ -29,7 +29,9 @@ struct OperationTests {
             ("SESSION_KEYS", "topsecretvalue"),
             ("DATABASE_URL", "postgres://u:topsecretvalue@h:port/d"), ("UPSTREAM_URL", "ftp://topsecretvalue"),
             ("UPSTREAM_URL", "api.openai.com"),
-            ("MAX_TOKENS_CAP", "0"), ("RATE_LIMIT_TOKENS_PER_MINUTE", "-1"), ("HEARTBEAT_INTERVAL", "often"),
+            ("MAX_TOKENS_CAP", "0"), ("RATE_LIMIT_TOKENS_PER_MINUTE", "-1"), ("UPSTREAM_TOKENS_PER_MINUTE", "0"),
+            ("UPSTREAM_REQUESTS_PER_MINUTE", "1e9"),
+            ("HEARTBEAT_INTERVAL", "often"),
             ("LOG_LEVEL", "loud"),
             ("REGISTRATION", "maybe"), ("TRUSTED_PROXIES", "10.0.0.0/33"), ("DRAIN_TIMEOUT", "nan"), ("DRAIN_DELAY", "inf"),
             ("COMMIT_AFTER", "1e400"), ("MAX_CONNECTIONS", "99999999999999999999"), ("UPSTREAM_API_KEY_FILE", "/none/such"),
@@ -79,9 +81,15 @@ struct OperationTests {
         try await offPool {
             let environment = ["PATH": "/usr/bin:/bin"]
             let overview = try Stack.run(["--help"], environment).joined(separator: "\n")
-            for command in ["serve", "migrate", "create-user", "load-tokens"] {
-                #expect(overview.contains(command))
-                let text = try Stack.run([command, "--help"], environment).joined(separator: "\n")
+            let plans = ["set", "list", "show", "delete", "assign", "override"].map { "plan \($0)" }
+            let commands = [
+                "serve", "migrate", "create-user", "load-tokens", "plan", "instance", "instance show", "instance set", "pause",
+                "resume",
+            ]
+            for command in commands + plans {
+                let words = command.split(separator: " ").map(String.init)
+                #expect(overview.contains(words[0]))
+                let text = try Stack.run(words + ["--help"], environment).joined(separator: "\n")
                 #expect(text.contains("USAGE:"))
                 #expect(text.contains("DATABASE_URL"), "\(command) says what it needs")
             }

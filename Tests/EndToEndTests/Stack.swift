@@ -246,7 +246,10 @@ final class Stack: Sendable {
         }
         let log = replicas.flatMap(\.process.lines).joined(separator: "\n")
         let told = transcript.withLock { String(decoding: $0, as: UTF8.self) }
-        let tables = ["users", "sessions", "presets", "buckets", "processes", "reservations", "usage"]
+        let tables = [
+            "users", "sessions", "login_networks", "attempt_windows", "presets", "buckets", "processes", "reservations", "usage",
+            "idempotency_keys",
+        ]
         let stored = try rows(tables.map { "select t::text from \($0) t" }.joined(separator: " union all "))
             .joined().compactMap(\.self).joined(separator: "\n")
         for secret in secrets where [log, told, stored].contains(where: { $0.contains(secret) }) {

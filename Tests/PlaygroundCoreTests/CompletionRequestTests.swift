@@ -156,22 +156,6 @@ struct CompletionRequestTests {
     }
 
     @Test(
-        "the plan gives max_tokens: its default where none is asked for, its cap where more is",
-        arguments: [
-            (nil, 256), (1, 1), (2_048, 2_048), (2_049, 2_048), (2_147_483_647, 2_048),
-        ] as [(Int?, Int)])
-    func plan(requested: Int?, expected: Int) {
-        var parameters = CompletionParameters()
-        parameters.maxTokens = requested
-        #expect(parameters.applied(plan: Plan()).maxTokens == expected)
-    }
-
-    @Test("a default above the cap is lowered too")
-    func planDefault() {
-        #expect(Plan(maxTokensCap: 100, maxTokensDefault: 256).maxTokens(for: nil) == 100)
-    }
-
-    @Test(
         "prompt tokens are estimated from ASCII bytes and other scalars",
         arguments: [
             ("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("é", 1), ("漢字", 2), ("😀", 1), ("abcd漢", 2), ("abcde漢字😀", 5),
@@ -179,14 +163,13 @@ struct CompletionRequestTests {
         ])
     func estimate(text: String, expected: Int) {
         #expect(TokenEstimate.tokens(in: text) == expected)
-        #expect(CompletionRequest(prompt: text).cost(plan: Plan()) == expected + 256)
+        #expect(CompletionRequest(prompt: text).estimatedPromptTokens == expected)
     }
 
-    @Test("the cost covers the suffix and the max_tokens that apply")
-    func cost() throws {
+    @Test("a suffix is estimated with the prompt")
+    func suffix() throws {
         let request = try parse(#"{"prompt":"abcdefgh","suffix":"abcd","max_tokens":100000}"#)
         #expect(request.estimatedPromptTokens == 3)
-        #expect(request.cost(plan: Plan()) == 3 + 2_048)
     }
 }
 

@@ -1,3 +1,4 @@
+import EventLoop
 import PlaygroundCore
 import Postgres
 import TestSupport
@@ -135,6 +136,33 @@ struct PostgresClientTests {
             let finished = try await slow
             #expect(finished.error == nil)
             #expect(finished.duration >= .seconds(1))
+        }
+    }
+
+    @Test("the slow lane opens with its first call, and closes when it has had none for a while")
+    func idleLane() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        let connections: @Sendable () throws -> [[String?]] = {
+            try server.run(
+                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+                in: conninfo)
+        }
+        try await withDatabase(conninfo) {
+            $0.lanes.slowIdle = .milliseconds(100)
+        } _: { database in
+            for _ in 0..<2 {
+                _ = try await database.execute(.echo, [.int(1)])
+                let before = try connections()
+                _ = try await database.execute(.echo, [.int(1)], lane: .slow)
+                let during = try connections()
+                #expect(before == [["1"]])
+                #expect(during == [["2"]])
+                let isClosed = try await withLoop { loop in
+                    await loop.io.wait(until: { (try? connections()) == [["1"]] }, deadline: .seconds(5))
+                }
+                #expect(isClosed)
+            }
         }
     }
 

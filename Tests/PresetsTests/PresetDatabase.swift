@@ -52,6 +52,10 @@ final class PresetDatabase: Sendable {
         try await onStore { try await $0.create(draft, id: id, of: owner) }
     }
 
+    func createOnce(_ draft: PresetDraft, _ id: PresetID, _ owner: UserID) async throws -> Preset {
+        try await onStore { try await $0.createOnce(draft, id: id, of: owner) }
+    }
+
     func get(_ id: PresetID, _ owner: UserID) async throws -> Preset {
         try await onStore { try await $0.preset(id, of: owner) }
     }

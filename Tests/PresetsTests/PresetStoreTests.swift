@@ -62,6 +62,17 @@ struct PresetStoreTests {
         #expect(try database.count(of: owner) == 1)
     }
 
+    @Test("that were saved by an attempt whose end nobody learnt are answered as they were created, also when changed since")
+    func createdOnce() async throws {
+        let id = PresetID(randomUUID())
+        let made = try await database.createOnce(draft("first"), id, owner)
+        #expect(try await database.createOnce(draft("first"), id, owner) == made)
+        _ = try await database.replace(id, owner, draft("second"), 1)
+        #expect(try await database.createOnce(draft("first"), id, owner) == made)
+        #expect(try await database.get(id, owner).name == "second")
+        #expect(try database.count(of: owner) == 1)
+    }
+
     @Test("of two owners may have the same id, and neither sees the other's")
     func tenancy() async throws {
         let other = try database.makeUser()

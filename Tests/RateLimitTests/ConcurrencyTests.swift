@@ -77,7 +77,8 @@ extension DatabaseTests {
                 return try await replica.reserve(user, cost: Int.random(in: 50...1_000, using: &random)).isAdmitted
             }
             let rows = try database.run(
-                "select (extract(epoch from created_at) * 1000000)::bigint, reserved_tokens from reservations order by created_at")
+                "select (extract(epoch from created_at) * 1000000)::bigint, reserved_tokens from reservations order by created_at"
+            )
             let admitted = rows.map { (at: Int64($0[0] ?? "") ?? 0, tokens: Int64($0[1] ?? "") ?? 0) }
             // Enough to have met the limit.
             #expect(admitted.reduce(0) { $0 + $1.tokens } > 59_000)

@@ -92,7 +92,9 @@ for name, service in over["services"].items():
     environment = services[name]["environment"] | service["environment"]
     mounted = environment.pop("UPSTREAMS_FILE").removeprefix("/run/secrets/")
     expect(mounted in service["secrets"] and mounted in over["secrets"], f"compose.upstreams.yml: {name} does not mount {mounted}")
-    for variable in ("UPSTREAM_URL", "UPSTREAM_KIND", "UPSTREAM_API_KEY_FILE"):
+    for variable in (
+        "UPSTREAM_URL", "UPSTREAM_KIND", "UPSTREAM_API_KEY_FILE", "UPSTREAM_REQUESTS_PER_MINUTE", "UPSTREAM_TOKENS_PER_MINUTE",
+    ):
         expect(environment.pop(variable) == "", f"compose.upstreams.yml: {name} has {variable} beside UPSTREAMS_FILE")
     for variable in environment:
         expect(variable in known or variable in files, f"compose.upstreams.yml: the server reads no {variable}")

@@ -10,7 +10,7 @@ def sources():
 
 def read_by_server():
     """Every name that the configuration asks the environment for."""
-    return set(re.findall(r"\.(?:text|secret|requiredSecret|integer|seconds|choice|parsed)\(\s*\"([A-Z][A-Z0-9_]+)\"", sources()))
+    return set(re.findall(r"\.(?:text|secret|requiredSecret|integer|optionalInteger|seconds|choice|parsed)\(\s*\"([A-Z][A-Z0-9_]+)\"", sources()))
 
 
 def secrets():

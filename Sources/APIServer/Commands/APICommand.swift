@@ -8,6 +8,9 @@ struct APICommand: AsyncParsableCommand {
         abstract: "The Playground API: accounts, presets, limits, and completions streamed from an upstream.",
         discussion: "Everything is configured by environment variables; README.md has the table.",
         version: Version.current,
-        subcommands: [ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, LoadTokensCommand.self],
+        subcommands: [
+            ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, PlanCommand.self, InstanceCommand.self,
+            PauseCommand.self, ResumeCommand.self, LoadTokensCommand.self,
+        ],
         defaultSubcommand: ServeCommand.self)
 }

@@ -1,9 +1,7 @@
 import ArgumentParser
 import Auth
 import EventLoop
-import Logging
 import PlaygroundCore
-import Postgres
 
 struct CreateUserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -55,33 +53,13 @@ enum OperatorAccounts {
     static func run<Result: Sendable>(
         keys: KeyRing?, _ body: @escaping @Sendable (AccountService) async throws -> Result
     ) async throws -> Result {
-        let configuration = try Configuration.databaseOnly()
         let keys =
             try keys ?? KeyRing(parsing: "operator:\(Base64.standard.encode((0..<32).map { _ in UInt8.random(in: 0...255) }))")
-        let loop = EventLoop(name: "operator")
-        loop.start()
-        do {
-            return try await loop.run { loop in
-                let logger = Logger(label: "operator") { JSONLogHandler(label: $0, level: .error, sink: LogSink(descriptor: 2)) }
-                let database = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
-                let accounts = AccountService(
+        return try await OperatorDatabase.run { database in
+            try await body(
+                AccountService(
                     database: database, keys: keys, hasher: PasswordHasher(), revoked: RevokedSessions(),
-                    isRegistrationOpen: true, now: SystemClock.microseconds)
-                let result = try await body(accounts)
-                await database.close()
-                return result
-            }
-        } catch let error as ServiceError {
-            throw CommandFailure(error)
+                    isRegistrationOpen: true, now: SystemClock.microseconds))
         }
-    }
-}
-
-/// An error as an operator reads it.
-struct CommandFailure: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ error: ServiceError) {
-        description = ([error.detail] + error.errors.map(\.detail) + [error.cause].compactMap(\.self)).joined(separator: "; ")
     }
 }

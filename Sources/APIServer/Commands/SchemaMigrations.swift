@@ -11,6 +11,8 @@ enum SchemaMigrations {
         Migration(name: "0005_control", sql: text(PackageResources._005_control_sql)),
         Migration(name: "0006_plans", sql: text(PackageResources._006_plans_sql)),
         Migration(name: "0007_ledger", sql: text(PackageResources._007_ledger_sql)),
+        Migration(name: "0008_throttle", sql: text(PackageResources._008_throttle_sql)),
+        Migration(name: "0009_idempotency", sql: text(PackageResources._009_idempotency_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -39,9 +39,10 @@ struct CrossOrigin: Sendable {
 
     /// Fields that a page may read, on errors too.
     static let exposed = [
-        "X-Request-Id", "X-Completion-Id", "X-Max-Tokens-Applied", "ETag", "Location", "Link", "Retry-After", "retry-after-ms",
-        "x-should-retry", "x-ratelimit-limit-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-requests",
-        "x-ratelimit-remaining-tokens", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens",
+        "X-Request-Id", "X-Completion-Id", "X-Max-Tokens-Applied", "Idempotency-Replayed", "ETag", "Location", "Link",
+        "Retry-After", "retry-after-ms", "x-should-retry", "x-ratelimit-limit-requests", "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-requests",
+        "x-ratelimit-reset-tokens",
     ].joined(separator: ", ")
 
     let policy: Policy

@@ -14,14 +14,16 @@ extension ErrorCode {
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .completionIDConflict, .presetLimitReached: .conflict
+        case .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached: .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong
         case .unsupportedMediaType: .unsupportedMediaType
         case .expectationFailed: .expectationFailed
+        case .idempotencyKeyReused: .unprocessableContent
         case .versionRequired: .preconditionRequired
-        case .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan, .upstreamRateLimited:
+        case .tooManyAttempts, .rateLimitExceeded, .insufficientQuota, .concurrencyLimit, .requestExceedsPlan,
+            .upstreamRateLimited:
             .tooManyRequests
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError

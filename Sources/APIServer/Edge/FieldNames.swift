@@ -4,6 +4,8 @@ extension HTTPField.Name {
     static let requestID = field("X-Request-Id")
     static let completionID = field("Completion-Id")
     static let answeredCompletionID = field("X-Completion-Id")
+    static let idempotencyKey = field("Idempotency-Key")
+    static let idempotencyReplayed = field("Idempotency-Replayed")
     static let maxTokensApplied = field("X-Max-Tokens-Applied")
     static let accelBuffering = field("X-Accel-Buffering")
     static let forwardedFor = field("X-Forwarded-For")

@@ -21,6 +21,10 @@ final class RequestContext {
     /// Those of the route, once it is known.
     var meters: RouteMeters
     var principal: Principal?
+    /// The id that what this request creates has to get; nil where a new one will do. See ``newID(_:)``.
+    var reservedID: UUIDBytes?
+    /// The body, where it is read before the handler asks for it.
+    private var keptBody: [UInt8]?
     /// The error that the client was told of, in a stream whose status was sent before.
     private(set) var streamFailure: ErrorCode?
     /// What really happened, for the log alone.
@@ -35,10 +39,12 @@ final class RequestContext {
     }
 
     /// The answer to an error: a problem. What is no ``ServiceError`` is our own fault and shows nothing of itself.
-    func refuse(_ error: any Error) -> Reply {
-        let known = error as? ServiceError ?? ServiceError(.internalError, cause: "\(error)")
-        failureCause = known.cause
-        return .response(Problem.response(known, requestID: id))
+    func refuse(_ error: any Error) -> Reply { .response(problem(ServiceError(unexpected: error))) }
+
+    /// The same for an error that is known.
+    func problem(_ error: ServiceError) -> Response {
+        failureCause = error.cause
+        return Problem.response(error, requestID: id)
     }
 
     /// Notes that a stream ended with an error, for the log: its status says nothing of it.
@@ -52,6 +58,9 @@ final class RequestContext {
         guard pathParameters.indices.contains(index), let id = ID(pathParameters[index]) else { throw ServiceError(.notFound) }
         return id
     }
+
+    /// The id for what this request creates.
+    func newID<ID: Identifier>(_ ids: IDSource) -> ID { reservedID.map { ID($0) } ?? ids.next() }
 
     /// A query item's value; nil when it is absent.
     func query(_ name: String) throws(ServiceError) -> String? {
@@ -80,6 +89,7 @@ final class RequestContext {
 
     /// Reads a JSON body. Its type and declared size are judged before a byte is read.
     func json(limit: Int = RequestContext.bodyLimit) async throws(ServiceError) -> [UInt8] {
+        if let keptBody { return keptBody }
         if request.hasBody {
             guard let type = request.value(of: .contentType), MediaType(type)?.isJSON == true else {
                 throw ServiceError(.unsupportedMediaType)
@@ -92,6 +102,13 @@ final class RequestContext {
         }
     }
 
+    /// The same, and keeps it: it will be asked for again.
+    func keptJSON() async throws(ServiceError) -> [UInt8] {
+        let body = try await json()
+        keptBody = body
+        return body
+    }
+
     /// Starts a reader over the fields of a JSON body.
     func fields(ignoring readOnly: Set<String> = []) async throws(ServiceError) -> FieldReader {
         try FieldReader(body: await json(), ignoring: readOnly)
@@ -99,6 +116,11 @@ final class RequestContext {
 }
 
 extension ServiceError {
+    /// Whatever a handler threw. What is no ``ServiceError`` is our own fault.
+    init(unexpected error: any Error) {
+        self = error as? ServiceError ?? ServiceError(.internalError, cause: "\(error)")
+    }
+
     init(_ error: BodyError, limit: Int) {
         switch error {
         case .tooLarge: self.init(.payloadTooLarge, "The body may have at most \(limit) bytes")

@@ -1,5 +1,5 @@
-import Glibc
 import HTTPServer
+import PlaygroundCore
 
 /// Who the client is: the peer, or what a trusted proxy in front says (right-most untrusted hop of X-Forwarded-For).
 struct TrustedProxies: Sendable {
@@ -10,7 +10,7 @@ struct TrustedProxies: Sendable {
 
         init?(_ text: String) {
             let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-            guard parts.count <= 2, let address = TrustedProxies.bytes(of: String(parts[0])) else { return nil }
+            guard parts.count <= 2, let address = IPAddress(String(parts[0]))?.bytes else { return nil }
             self.address = address
             if parts.count == 2 {
                 guard let length = Int(parts[1]), (0...address.count * 8).contains(length) else { return nil }
@@ -41,7 +41,7 @@ struct TrustedProxies: Sendable {
         var client = peer
         for hop in hops.reversed() {
             // Nonsense from here on to the left was written by somebody nobody vouches for.
-            guard Self.bytes(of: hop) != nil else { return client }
+            guard IPAddress(hop) != nil else { return client }
             client = hop
             if !isTrusted(hop) { return client }
         }
@@ -49,15 +49,7 @@ struct TrustedProxies: Sendable {
     }
 
     private func isTrusted(_ address: String) -> Bool {
-        guard let bytes = Self.bytes(of: address) else { return false }
+        guard let bytes = IPAddress(address)?.bytes else { return false }
         return networks.contains { $0.contains(bytes) }
-    }
-
-    /// 4 or 16 bytes of a numeric address; nil for anything else.
-    static func bytes(of address: String) -> [UInt8]? {
-        var buffer = [UInt8](repeating: 0, count: 16)
-        if inet_pton(AF_INET, address, &buffer) == 1 { return Array(buffer[..<4]) }
-        if inet_pton(AF_INET6, address, &buffer) == 1 { return buffer }
-        return nil
     }
 }

@@ -2,6 +2,7 @@ import EventLoop
 import HTTPCore
 import HTTPServer
 import HTTPTypes
+import Idempotency
 import PlaygroundCore
 import Presets
 import RateLimit
@@ -34,10 +35,16 @@ final class CompletionHandlers {
 
     func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         var (ask, relay) = try await prepare(context, principal, requestedAt: io.now)
-        switch try await limiter.reserve(reservation(ask, relay, principal)) {
+        let asked = SystemClock.monotonicNanoseconds()
+        let admission = try await limiter.reserve(reservation(ask, relay, principal))
+        meters.decided(since: asked)
+        switch admission {
         case .refused(let error, let snapshot):
             if error.code.status == .badRequest { throw await charged(error, context, principal) }
             if let snapshot { context.tell(snapshot) }
+            if error.code == .completionIDConflict {
+                context.request.responseFields[.answeredCompletionID] = ask.id.description
+            }
             throw error
         case .admitted(let grant):
             context.tell(grant.snapshot)
@@ -63,7 +70,7 @@ final class CompletionHandlers {
         _ context: RequestContext, _ principal: Principal, requestedAt: Int64
     ) async throws(ServiceError) -> (Ask, CompletionRelay) {
         do throws(ServiceError) {
-            let id = try completionID(context)
+            let id = try completionID(context, principal)
             let body = try await context.json()
             var request = try CompletionRequest.parse(body: body.span, models: configuration.models)
             if let presetID = request.presetID {
@@ -91,8 +98,11 @@ final class CompletionHandlers {
         return error
     }
 
-    private func completionID(_ context: RequestContext) throws(ServiceError) -> CompletionID {
-        guard let text = try context.single(.completionID) else { return ids.next() }
+    /// The client's own id; or that of its idempotency key, so that the same key cannot run two; or a new one.
+    private func completionID(_ context: RequestContext, _ principal: Principal) throws(ServiceError) -> CompletionID {
+        guard let text = try context.single(.completionID) else {
+            return try context.idempotencyKey()?.completionID(of: principal.userID) ?? ids.next()
+        }
         guard let id = CompletionID(text) else { throw ServiceError(.invalidHeader, "Completion-Id has to be a UUID") }
         return id
     }

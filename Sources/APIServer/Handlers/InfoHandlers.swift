@@ -2,14 +2,19 @@ import EventLoop
 import HTTPServer
 import PlaygroundCore
 import Presets
+import RateLimit
 import Streaming
 import StrictJSON
 
 /// What a frontend has to know before it draws anything: the server's ways, and the models with their knobs.
 final class InfoHandlers {
     private let configuration: Configuration
+    private let standings: StandingReader
 
-    init(configuration: Configuration) { self.configuration = configuration }
+    init(configuration: Configuration, standings: StandingReader) {
+        self.configuration = configuration
+        self.standings = standings
+    }
 
     func info(_ context: RequestContext) -> Response {
         let configuration = configuration
@@ -41,27 +46,34 @@ final class InfoHandlers {
         }
     }
 
+    /// What the server allows and the caller's plan has, the model of a request that names none first.
     func models(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+        let limits = try await standings.standing(of: principal.userID).limits
         let policy = configuration.models
-        let names = [policy.defaultModel] + (policy.allowed ?? []).subtracting([policy.defaultModel]).sorted()
+        // Where any model may be named, those are known that the plan names.
+        let named = policy.allowed ?? Set(limits.models ?? [])
+        let all = [policy.defaultModel] + named.subtracting([policy.defaultModel]).sorted()
+        let names = limits.models.map { planned in all.filter { planned.contains($0) } } ?? all
         return .response(
             .json { writer in
                 writer.member("data") { writer in
-                    writer.array { writer in for name in names { model(name, &writer) } }
+                    writer.array { writer in for name in names { model(name, limits, &writer) } }
                 }
             })
     }
 
-    private func model(_ name: String, _ writer: inout JSONWriter) {
-        let plan = configuration.plan
+    private func model(_ name: String, _ limits: PlanLimits, _ writer: inout JSONWriter) {
         let knobs = ModelKnobs(of: name, from: configuration.upstreams.map(\.description))
+        // A plan without a cap: what a request may say at most.
+        let cap = limits[.maxTokensCap] ?? CompletionParameters.Limits.maxTokens.upperBound
         writer.object { writer in
             writer.member("id", name)
             writer.member("kind", knobs.kind.rawValue)
             writer.member("parameters") { writer in
-                writer.object { writer in knobs.write(to: &writer, plan: plan) }
+                writer.object { writer in knobs.write(to: &writer, maxTokens: 1...cap, maxTokensDefault: limits.maxTokensDefault)
+                }
             }
-            writer.member("max_tokens_cap", plan.maxTokensCap)
+            writer.member("max_tokens_cap", cap)
         }
     }
 }

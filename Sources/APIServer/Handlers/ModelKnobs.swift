@@ -16,7 +16,10 @@ struct ModelKnobs {
     }
 
     /// Writes the knobs as members of the object that is open.
-    func write(to writer: inout JSONWriter, plan: Plan) {
+    /// - Parameters:
+    ///   - maxTokens: what the caller's plan gives.
+    ///   - maxTokensDefault: what applies where a request names none.
+    func write(to writer: inout JSONWriter, maxTokens: ClosedRange<Int64>, maxTokensDefault: Int64?) {
         typealias Limits = CompletionParameters.Limits
         number("temperature", Limits.temperature, &writer)
         number("top_p", Limits.topP, &writer)
@@ -25,9 +28,9 @@ struct ModelKnobs {
         writer.member("max_tokens") { writer in
             writer.object { writer in
                 writer.member("type", "integer")
-                writer.member("minimum", 1)
-                writer.member("maximum", plan.maxTokensCap)
-                writer.member("default", plan.maxTokensDefault)
+                writer.member("minimum", maxTokens.lowerBound)
+                writer.member("maximum", maxTokens.upperBound)
+                writer.member("default", maxTokensDefault)
             }
         }
         knob("stop", "array", &writer) { $0.member("max_items", Limits.stops) }

@@ -29,11 +29,10 @@ final class PresetHandlers {
             })
     }
 
-    func create(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+    func create(_ context: RequestContext, _ principal: Principal) async throws -> Response {
         let body = try await context.json()
         let draft = try PresetDraft.parse(body: body.span, models: models)
-        let preset = try await store.create(draft, id: ids.next(), of: principal.userID)
-        return .response(answer(preset, .created))
+        return answer(try await store.createOnce(draft, id: context.newID(ids), of: principal.userID), .created)
     }
 
     func read(_ context: RequestContext, _ principal: Principal) async throws -> Reply {

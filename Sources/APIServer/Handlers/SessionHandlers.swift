@@ -3,29 +3,39 @@ import HTTPCore
 import HTTPServer
 import HTTPTypes
 import PlaygroundCore
+import RateLimit
 import StrictJSON
 
 /// Accounts and sessions over HTTP: tokens in the body or, for frontends of our own origin, in cookies.
 final class SessionHandlers {
     private let accounts: AccountService
+    private let throttle: LoginThrottle
     private let authentication: Authentication
 
-    init(accounts: AccountService, authentication: Authentication) {
+    init(accounts: AccountService, throttle: LoginThrottle, authentication: Authentication) {
         self.accounts = accounts
+        self.throttle = throttle
         self.authentication = authentication
     }
 
     /// Always the same answer, so that nobody learns who has an account.
     func register(_ context: RequestContext) async throws -> Reply {
         let credentials = try await credentials(context)
-        try await accounts.register(email: credentials.email, password: credentials.password)
+        let account = try accounts.newAccount(email: credentials.email, password: credentials.password)
+        try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
+            try await accounts.register(account)
+        }
         return .response(.json(.accepted) { $0.member("status", "accepted") })
     }
 
     func login(_ context: RequestContext) async throws -> Reply {
         let credentials = try await credentials(context, mayChooseDelivery: true)
         if credentials.delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
-        let session = try await accounts.login(email: credentials.email, password: credentials.password)
+        let email = try EmailAddress(parsing: credentials.email)
+        let session = try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
+            () async throws(ServiceError) in
+            try await accounts.login(email: email, password: credentials.password)
+        }
         return .response(answer(session, credentials.delivery))
     }
 

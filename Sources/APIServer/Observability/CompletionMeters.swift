@@ -5,6 +5,7 @@ import Streaming
 
 /// The numbers of one loop's completions.
 final class CompletionMeters {
+    private let admission = Timer(label: "admission_duration_seconds")
     private let open = Meter(label: "completions_open")
     private let duration = Timer(label: "completion_duration_seconds")
     private let promptTokens = Counter(label: "completion_tokens_total", dimensions: [("kind", "prompt")])
@@ -13,6 +14,9 @@ final class CompletionMeters {
         uniqueKeysWithValues: ["done", "stopped", "failed", "client_gone"].map {
             ($0, Counter(label: "completions_total", dimensions: [("ending", $0)]))
         })
+
+    /// The limits have decided on a request that asked at `started`, in monotonic nanoseconds.
+    func decided(since started: Int64) { admission.recordNanoseconds(SystemClock.monotonicNanoseconds() - started) }
 
     /// One completion's measurement.
     struct Measurement {

@@ -4,6 +4,7 @@ enum MetricDescriptions {
         metrics.describe("http_requests_total", "Requests answered, by route pattern and status.")
         metrics.describe("http_request_duration_seconds", "From a request's head to its answer, or to its stream's end.")
         metrics.describe("http_requests_malformed_total", "Connections closed because what came was no acceptable request.")
+        metrics.describe("admission_duration_seconds", "From asking the limits to their decision, which the database makes.")
         metrics.describe("completions_open", "Completions running now.")
         metrics.describe("completions_total", "Completions that have ended, by how.")
         metrics.describe("completion_duration_seconds", "From admission to the completion's end.")

@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// What Auth asks of libcrypto, as plain prototypes: no OpenSSL type shows here.
+// What Auth and PlaygroundCore ask of libcrypto, as plain prototypes: no OpenSSL type shows here.
 // Functions that return int give 1 for success and 0 for failure, as OpenSSL does.
 
 /// Bytes of a SHA-256 digest and of an HMAC-SHA-256 tag.

@@ -1,9 +1,12 @@
-import PlaygroundCore
+package import PlaygroundCore
 
-/// An address and a password as somebody registers them.
-enum Credentials {
+/// An address and a password that an account may have.
+package struct NewAccount: Sendable {
+    let email: EmailAddress
+    let password: String
+
     /// - Throws: `invalid_request` with every field that is wrong, so that a form can show both at once.
-    static func checked(email: String, password: String) throws(ServiceError) -> EmailAddress {
+    package init(email: String, password: String) throws(ServiceError) {
         var wrong: [FieldError] = []
         var address: EmailAddress?
         do {
@@ -17,6 +20,7 @@ enum Credentials {
             wrong += error.errors
         }
         guard let address, wrong.isEmpty else { throw ServiceError(fields: wrong) }
-        return address
+        self.email = address
+        self.password = password
     }
 }

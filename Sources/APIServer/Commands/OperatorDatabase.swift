@@ -1,0 +1,37 @@
+import EventLoop
+import Logging
+import PlaygroundCore
+import Postgres
+
+/// The database for as long as an operator's command runs: a loop, a client, and none of a server's configuration.
+enum OperatorDatabase {
+    /// Runs `body` and closes the connections.
+    /// - Throws: ``CommandFailure`` for what the database or the rules refuse.
+    static func run<Result: Sendable>(
+        _ body: @escaping @Sendable (PostgresClient) async throws -> Result
+    ) async throws -> Result {
+        let configuration = try Configuration.databaseOnly()
+        let loop = EventLoop(name: "operator")
+        loop.start()
+        do {
+            return try await loop.run { loop in
+                let logger = Logger(label: "operator") { JSONLogHandler(label: $0, level: .error, sink: LogSink(descriptor: 2)) }
+                let database = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
+                let result = try await body(database)
+                await database.close()
+                return result
+            }
+        } catch let error as ServiceError {
+            throw CommandFailure(error)
+        }
+    }
+}
+
+/// An error as an operator reads it.
+struct CommandFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ error: ServiceError) {
+        description = ([error.detail] + error.errors.map(\.detail) + [error.cause].compactMap(\.self)).joined(separator: "; ")
+    }
+}
