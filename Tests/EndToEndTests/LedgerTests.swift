@@ -54,7 +54,8 @@ struct LedgerTests {
                 #expect(sums.outcomes[outcome, default: 0] > 0, "\(outcome) among \(sums.outcomes)")
             }
             print(
-                "↳ seed \(seed): \(run.attempts.count) requests, \(sums.outcomes), killed \(run.killed.count), retries \(retries)")
+                "↳ seed \(seed): \(run.attempts.count) requests, \(sums.outcomes), killed \(run.killed.count), retries \(retries)"
+            )
         }
         try postgres.remove()
     }
