@@ -178,6 +178,20 @@ as $$
         b.month_tokens + $6)::buckets
 $$;
 
+-- Writes rows that are locked.
+create function write_buckets(changed buckets[]) returns void
+language plpgsql
+as $$
+begin
+    update buckets b set
+        request_units = c.request_units, token_units = c.token_units, requests_per_minute = c.requests_per_minute,
+        tokens_per_minute = c.tokens_per_minute, in_flight = c.in_flight, at = c.at, day = c.day, day_tokens = c.day_tokens,
+        month = c.month, month_tokens = c.month_tokens
+    from unnest(changed) as c
+    where b.scope = c.scope;
+end
+$$;
+
 -- Microseconds until a bucket at `level` holds `units`.
 create function wait_for(units bigint, level bigint, per_minute bigint) returns bigint
 language sql immutable parallel safe

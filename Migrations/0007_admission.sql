@@ -171,20 +171,6 @@ as $$
     where cost <= coalesce(s.tokens_per_minute, cost)
 $$;
 
--- Writes rows that are locked.
-create function write_buckets(changed buckets[]) returns void
-language plpgsql
-as $$
-begin
-    update buckets b set
-        request_units = c.request_units, token_units = c.token_units, requests_per_minute = c.requests_per_minute,
-        tokens_per_minute = c.tokens_per_minute, in_flight = c.in_flight, at = c.at, day = c.day, day_tokens = c.day_tokens,
-        month = c.month, month_tokens = c.month_tokens
-    from unnest(changed) as c
-    where b.scope = c.scope;
-end
-$$;
-
 -- Reserves for each request a request, its tokens and a slot, in all the buckets and budgets that concern it, or nothing. Those of
 -- one user are decided in the order of their coming.
 --

@@ -8,10 +8,10 @@ set local statement_timeout = '10min';
 create table prices (
     model text not null,
     valid_from timestamptz not null,
-    prompt numeric(20, 6) not null constraint prices_prompt check (prompt between 0 and 1000000000),
-    completion numeric(20, 6) not null constraint prices_completion check (completion between 0 and 1000000000),
-    cached numeric(20, 6) constraint prices_cached check (cached between 0 and 1000000000),
-    reasoning numeric(20, 6) constraint prices_reasoning check (reasoning between 0 and 1000000000),
+    prompt numeric(20, 6) not null constraint prices_prompt check (prompt between 0 and 99999999999999.999999),
+    completion numeric(20, 6) not null constraint prices_completion check (completion between 0 and 99999999999999.999999),
+    cached numeric(20, 6) constraint prices_cached check (cached between 0 and 99999999999999.999999),
+    reasoning numeric(20, 6) constraint prices_reasoning check (reasoning between 0 and 99999999999999.999999),
     primary key (model, valid_from)
 );
 

@@ -48,18 +48,15 @@ struct CrowdedRow {
         return found + audit.violations(limits: [user.description: limits])
     }
 
-    /// Whether it is admitted; asks again where that is the answer.
+    /// Whether it is admitted.
     private static func reserve(_ user: UserID, in database: LimitsDatabase) throws -> Bool {
         let connection = try BlockingConnection(PostgresConfiguration(database.conninfo))
-        while true {
-            let rows = try connection.run(
-                LimitStatements.reserve.sql,
-                [
-                    .uuid(randomUUID()), .uuidArray([randomUUID()]), .uuidArray([user.uuid]), .uuidArray([nil]), .intArray([5]),
-                    .intArray([5]), .textArray(["m"]), .uuidArray([nil]), .textArray([""]),
-                ])
-            let verdict = try rows.string(0, 0)
-            if verdict != "again" { return verdict == "admitted" }
-        }
+        let rows = try connection.run(
+            LimitStatements.reserve.sql,
+            [
+                .uuid(randomUUID()), .uuidArray([randomUUID()]), .uuidArray([user.uuid]), .uuidArray([nil]), .intArray([5]),
+                .intArray([5]), .textArray(["m"]), .uuidArray([nil]), .textArray([""]),
+            ])
+        return try rows.string(0, 0) == "admitted"
     }
 }

@@ -61,5 +61,5 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
     /// Found only where several come at one time.
     static let checkOutside = PlantedFault(
         "a check outside the lock", in: "reserve_completions",
-        "exit when cardinality(admitted) = 0 or locked is not null;", becomes: "exit;")
+        "exit when cardinality(admitted) = 0 or is_locked;", becomes: "exit;")
 }
