@@ -44,7 +44,9 @@ create type admission as (
     -- What the budget or the bucket in question leaves, in tokens; for exceeds_plan what it holds when it is full.
     remaining bigint,
     -- Why completions are paused.
-    reason text
+    reason text,
+    -- Whether `flush_commits` has to be called before anybody is told.
+    is_unflushed boolean
 );
 
 -- The requests for admission, those of one user together and in the order of their coming. In PL/pgSQL, which keeps the plan.
@@ -179,7 +181,7 @@ $$;
 -- all processes.
 create function reserve_completions(
     holder uuid, completions uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[],
-    presets uuid[], upstreams text[]
+    presets uuid[], upstreams text[], is_crowded boolean
 ) returns setof admission
 language plpgsql
 as $$
@@ -192,6 +194,7 @@ declare
     -- The scopes whose rows are looked at, and whether these are locked; the rows, and how far the walk through them has come.
     scopes uuid[];
     is_locked boolean := false;
+    is_unflushed boolean := false;
     rows buckets[];
     reached int;
     -- The row of the user whose requests are looked at, and whether any was admitted.
@@ -220,7 +223,9 @@ begin
     end if;
     loop
         if is_locked then
+            clock := clock_timestamp();
             rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope for no key update);
+            is_unflushed := release_early(is_crowded, clock);
         else
             rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope);
         end if;
@@ -281,6 +286,7 @@ begin
                 answer.request_units := mine.request_units;
                 answer.token_units := mine.token_units;
                 answer.in_flight := mine.in_flight;
+                answer.is_unflushed := is_unflushed;
                 admitted := admitted || ask;
                 sources := sources || answer.upstream;
                 moments := moments || mine.at;

@@ -168,16 +168,18 @@ create type bucket_change as (scope uuid, slots bigint, requests bigint, tokens 
 --
 -- Reservations, bills and buckets are locked before anything is read from them, in the order of their keys, so that two batches
 -- cannot wait for each other in a circle. The answer has the completions that need no further attempt: what another transaction
--- settled at the same moment is not among them yet.
+-- settled at the same moment is not among them yet; and whether `flush_commits` has to be called before they count as settled.
 create function settle_completions(
     completions uuid[], prompts bigint[], outputs bigint[], cached bigint[], reasoning bigint[], sources text[], outcomes text[],
-    reasons text[], models text[], upstreams text[]
-) returns setof uuid
+    reasons text[], models text[], upstreams text[], is_crowded boolean
+) returns table (completion_id uuid, is_unflushed boolean)
 language plpgsql
 as $$
+#variable_conflict use_column
 declare
     recent timestamptz := now() - interval '35 days';
     clock timestamptz;
+    is_late boolean;
     -- Completions with a reservation; those without whose process was called dead; those that were settled before.
     held uuid[];
     lost uuid[] := '{}';
@@ -198,6 +200,7 @@ begin
             where completion_id = any (known) and started_at > recent and outcome = 'process_lost'
             order by completion_id for update);
     end if;
+    clock := clock_timestamp();
     perform from buckets
         where scope in (
             select user_id from reservations where completion_id = any (held)
@@ -207,6 +210,7 @@ begin
             union all select instance_scope() where is_guarded
             union all select instance_scope() from reservations where completion_id = any (held) and charges_instance)
         order by scope for no key update;
+    is_late := release_early(is_crowded, clock);
     clock := limits_clock();
 
     with given as materialized (
@@ -282,6 +286,6 @@ begin
             || charged(mine, -change.slots, -change.requests, -change.tokens, -change.of_day, -change.of_month);
     end loop;
     perform write_buckets(changed);
-    return query select unnest(held || known);
+    return query select id, is_late from unnest(held || known) as id;
 end
 $$;

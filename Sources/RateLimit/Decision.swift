@@ -40,6 +40,8 @@ struct Decision: Equatable {
     var remaining: Int64?
     /// Why completions are paused, in the operator's words.
     var reason: String?
+    /// Whether a flush has to come before the admission is believed.
+    var isUnflushed = false
 
     var admission: Admission {
         let snapshot = BucketSnapshot(requests: requests, tokens: tokens)
@@ -99,6 +101,7 @@ extension Decision {
         wait = try result.intIfPresent(row, 10).map { .microseconds($0) }
         remaining = try result.intIfPresent(row, 11)
         reason = try result.stringIfPresent(row, 12)
+        isUnflushed = try result.boolIfPresent(row, 13) ?? false
     }
 }
 

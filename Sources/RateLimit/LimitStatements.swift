@@ -7,13 +7,15 @@ enum LimitStatements {
     /// another transaction takes at the same moment fails the batch as a serialization failure does.
     ///
     /// $1 process, then an array each of: $2 completions, $3 users, $4 sessions or null, $5 prompt tokens, $6 `max_tokens` or null
-    /// where the request names none, $7 models, $8 presets or null, $9 names of upstreams.
+    /// where the request names none, $7 models, $8 presets or null, $9 names of upstreams. $10 whether
+    /// the rows have had to be waited for lately.
     static let reserve = PostgresStatement(
         "limits_reserve",
         """
         select verdict, max_tokens, upstream, cost, requests_per_minute, request_units, tokens_per_minute, token_units,
-            concurrent_streams, in_flight, wait, remaining, reason
-        from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9) order by place
+            concurrent_streams, in_flight, wait, remaining, reason,
+            is_unflushed
+        from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by place
         """)
 
     /// Takes one request and no tokens, if there is one; answers what is left. No row where there is no such user.
@@ -23,12 +25,18 @@ enum LimitStatements {
         "limits_charge",
         "select requests_per_minute, request_units, tokens_per_minute, token_units from charge_request($1)")
 
-    /// Settles a batch, which cannot be settled twice. The answer has the completions that need no further attempt.
+    /// Settles a batch, which cannot be settled twice. The answer has the completions that need no further attempt, and whether a
+    /// ``flush`` has to come before that is believed.
     ///
     /// An array each of: $1 completions, $2 prompt tokens, $3 completion tokens, $4 cached and $5 reasoning tokens among them,
     /// $6 sources, $7 outcomes (empty for a void), $8 finish reasons, $9 models, $10 upstreams; an empty text stands for none.
+    /// $11 whether the rows have had to be waited for lately.
     static let settle = PostgresStatement(
-        "limits_settle", "select settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+        "limits_settle",
+        "select completion_id, is_unflushed from settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+
+    /// Returns when what was committed before is on the disk.
+    static let flush = PostgresStatement("limits_flush", "select flush_commits()")
 
     /// Forbids ids whose admission was sent and never answered. It waits for one that is being admitted at this moment, and one
     /// that comes later violates the primary key. Those admitted before stay, to be settled as voids.
@@ -65,4 +73,16 @@ enum LimitStatements {
     /// $1 requests and $2 tokens a minute, $3 streams at once, $4 cap and $5 default of `max_tokens`; then an array each of:
     /// $6 upstreams, $7 requests and $8 tokens a minute, null for no limit.
     static let declare = PostgresStatement("limits_declare", "select declare_limits($1, $2, $3, $4, $5, $6, $7, $8)")
+}
+
+extension PostgresClient {
+    /// Returns when what this client has heard to be committed is on the disk. Throws nothing but `unknownOutcome`: where that is not
+    /// heard, what was committed may be lost with the database.
+    func flushCommits(deadline: Duration) async throws(PostgresError) {
+        do {
+            _ = try await execute(LimitStatements.flush, [], deadline: deadline)
+        } catch {
+            throw .unknownOutcome
+        }
+    }
 }

@@ -24,6 +24,7 @@ final class ReservationWriter {
     private let settlements: SettlementWriter
     private var waiting: [Entry] = []
     private var signal = WorkSignal()
+    private var crowd = CrowdMark()
     private var isClosed = false
 
     /// - Parameters:
@@ -86,10 +87,14 @@ final class ReservationWriter {
         do throws(PostgresError) {
             let left = Duration.milliseconds(max(1, end - io.now))
             let result = try await database.execute(
-                LimitStatements.reserve, Self.values(batch.map(\.request), process), deadline: left)
+                LimitStatements.reserve, values(of: batch.map(\.request)), deadline: left)
             guard result.count == batch.count else { throw .decoding("\(result.count) decisions on \(batch.count) requests") }
             var decisions: [Decision] = []
             for row in result.rows { decisions.append(try Decision(result, row: row)) }
+            if decisions.contains(where: \.isUnflushed) {
+                crowd.released(now: io.now)
+                try await database.flushCommits(deadline: .milliseconds(max(1, end - io.now)))
+            }
             for (entry, decision) in zip(batch, decisions) {
                 entry.continuation.resume(returning: .success(decision.admission))
             }
@@ -117,7 +122,7 @@ final class ReservationWriter {
 
     private func refuse(_ entry: Entry, _ error: ServiceError) { entry.continuation.resume(returning: .failure(error)) }
 
-    private static func values(_ requests: [ReservationRequest], _ process: ProcessID) -> [PostgresValue] {
+    private func values(of requests: [ReservationRequest]) -> [PostgresValue] {
         [
             .uuid(process.uuid),
             .uuidArray(requests.map { $0.completionID.uuid }),
@@ -128,6 +133,7 @@ final class ReservationWriter {
             .textArray(requests.map(\.model)),
             .uuidArray(requests.map { $0.presetID?.uuid }),
             .textArray(requests.map(\.upstreams.names)),
+            .bool(crowd.isCrowded(now: io.now)),
         ]
     }
 

@@ -32,16 +32,29 @@ struct SettlementColumns {
         upstreams.append("")
     }
 
+    /// - Parameters:
+    ///   - isCrowded: whether the rows have had to be waited for lately.
+    ///   - onReleased: called where the commit was released early, before the flush.
     /// - Returns: the completions that need no further attempt.
-    func write(to database: PostgresClient, deadline: Duration) async throws(PostgresError) -> Set<CompletionID> {
+    func write(
+        to database: PostgresClient, deadline: Duration, isCrowded: Bool = false, onReleased: () -> Void = {}
+    ) async throws(PostgresError) -> Set<CompletionID> {
         let values: [PostgresValue] = [
             .uuidArray(completions), .intArray(promptTokens), .intArray(completionTokens), .intArray(cachedTokens),
             .intArray(reasoningTokens), .textArray(sources), .textArray(outcomes), .textArray(finishReasons), .textArray(models),
-            .textArray(upstreams),
+            .textArray(upstreams), .bool(isCrowded),
         ]
         let result = try await database.execute(LimitStatements.settle, values, deadline: deadline)
         var acknowledged: Set<CompletionID> = []
-        for row in result.rows { acknowledged.insert(CompletionID(try result.uuid(row, 0))) }
+        var isUnflushed = false
+        for row in result.rows {
+            acknowledged.insert(CompletionID(try result.uuid(row, 0)))
+            isUnflushed = try result.bool(row, 1) || isUnflushed
+        }
+        if isUnflushed {
+            onReleased()
+            try await database.flushCommits(deadline: deadline)
+        }
         return acknowledged
     }
 

@@ -16,6 +16,7 @@ final class SettlementWriter {
     private var queue = SettlementQueue()
     private var backoff = Backoff()
     private var signal = WorkSignal()
+    private var crowd = CrowdMark()
     private var lastWrite = Int64.min / 2
     /// Fires when what is gathering has to be written.
     private var gatheringEnd: LoopTimer?
@@ -136,6 +137,8 @@ final class SettlementWriter {
             case .void: columns.appendVoid(of: entry.completionID)
             }
         }
-        return try await columns.write(to: database, deadline: Self.deadline)
+        return try await columns.write(
+            to: database, deadline: Self.deadline, isCrowded: crowd.isCrowded(now: io.now)
+        ) { crowd.released(now: io.now) }
     }
 }

@@ -107,7 +107,7 @@ final class BusyDatabase: Sendable {
                 .uuid(randomUUID()), .uuidArray(ids.map { UUIDBytes($0) }), .uuidArray(asked.map { UUIDBytes($0) }),
                 .uuidArray(ids.map { _ in nil }), .intArray(ids.map { _ in .random(in: 1...200, using: &random) }),
                 .intArray(ids.map { _ in 10 }), .textArray(ids.map { _ in "m" }), .uuidArray(ids.map { _ in nil }),
-                .textArray(ids.map { _ in "" }),
+                .textArray(ids.map { _ in "" }), .bool(count % 2 == 0),
             ])
         for row in rows.rows where try rows.string(row, 0) == "admitted" { admitted.withLock { $0.append(ids[row]) } }
     }
@@ -120,6 +120,7 @@ final class BusyDatabase: Sendable {
                 .uuidArray(batch.map { UUIDBytes($0.id) }), .intArray(batch.map(\.prompt)), .intArray(batch.map(\.output)),
                 .intArray(batch.map { _ in 0 }), .intArray(batch.map { _ in 0 }), .textArray(batch.map { _ in "exact" }),
                 .textArray(batch.map(\.outcome)), .textArray(nothing), .textArray(nothing), .textArray(nothing),
+                .bool(batch.count % 2 == 0),
             ])
     }
 }

@@ -55,7 +55,7 @@ struct CrowdedRow {
             LimitStatements.reserve.sql,
             [
                 .uuid(randomUUID()), .uuidArray([randomUUID()]), .uuidArray([user.uuid]), .uuidArray([nil]), .intArray([5]),
-                .intArray([5]), .textArray(["m"]), .uuidArray([nil]), .textArray([""]),
+                .intArray([5]), .textArray(["m"]), .uuidArray([nil]), .textArray([""]), .bool(false),
             ])
         return try rows.string(0, 0) == "admitted"
     }

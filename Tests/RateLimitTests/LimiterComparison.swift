@@ -105,6 +105,7 @@ struct LimiterComparison {
                 .uuid(process), .uuidArray(asks.map { UUIDBytes($0.id) }), .uuidArray(asks.map { UUIDBytes($0.user) }),
                 .uuidArray(asks.map { _ in nil }), .intArray(asks.map(\.prompt)), .intArray(asks.map(\.wanted)),
                 .textArray(asks.map(\.model)), .uuidArray(asks.map { _ in nil }), .textArray(asks.map { _ in "" }),
+                .bool(asks.count % 2 == 0),
             ])
         return try rows.rows.map { row in
             var answer = LimiterModel.Answer(verdict: try rows.string(row, 0))
@@ -130,6 +131,7 @@ struct LimiterComparison {
                 .uuidArray(batch.map { UUIDBytes($0.id) }), .intArray(batch.map(\.prompt)), .intArray(batch.map(\.output)),
                 .intArray(batch.map { _ in 0 }), .intArray(batch.map { _ in 0 }), .textArray(batch.map { _ in "exact" }),
                 .textArray(batch.map(\.outcome)), .textArray(nothing), .textArray(nothing), .textArray(nothing),
+                .bool(batch.count % 2 == 0),
             ])
         return Set(try rows.rows.map { try rows.uuid($0, 0).description })
     }
