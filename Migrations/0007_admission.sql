@@ -3,15 +3,28 @@ set local statement_timeout = '30s';
 
 -- How completions are admitted: one function decides, for many requests at once, against everything that may be spent.
 
+-- Admissions that were given up are kept apart from now on.
+delete from reservations where process_id is null;
+
 alter table reservations
     -- Whether the instance's row was charged as well, and whose upstream's; null where that has no limits.
     add column charges_instance boolean not null default false,
-    add column upstream text;
+    add column upstream text,
+    -- Which attempt to be admitted this one is: an id may be tried again after an attempt whose answer never came, and undoing that
+    -- one must not undo another.
+    add column attempt uuid;
+
+-- Attempts that were given up before they were answered, and that may not be admitted any more.
+create table voided_attempts (
+    attempt uuid primary key,
+    voided_at timestamptz not null default now()
+);
 
 -- A request for admission, with all that decides on it but the buckets' levels.
 create type completion_ask as (
     place bigint,
     completion_id uuid,
+    attempt uuid,
     user_id uuid,
     model text,
     preset_id uuid,
@@ -51,7 +64,7 @@ create type admission as (
 
 -- The requests for admission, those of one user together and in the order of their coming. In PL/pgSQL, which keeps the plan.
 create function completion_asks(
-    completions uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[], presets uuid[], upstreams text[]
+    completions uuid[], attempts uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[], presets uuid[], upstreams text[]
 ) returns completion_ask[]
 language plpgsql stable
 as $$
@@ -59,7 +72,7 @@ begin
     return (
         select array_agg(
             row(
-                a.place, a.completion_id, a.user_id, a.model, a.preset_id, string_to_array(a.upstreams, ','),
+                a.place, a.completion_id, a.attempt, a.user_id, a.model, a.preset_id, string_to_array(a.upstreams, ','),
                 a.session_id is null
                     or exists (
                         select from sessions s where s.id = a.session_id and s.user_id = a.user_id and s.revoked_at is null),
@@ -70,8 +83,8 @@ begin
                         where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days'),
                 l, t.max_tokens, a.prompt_tokens + t.max_tokens)::completion_ask
             order by a.user_id, a.place)
-        from unnest(completions, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
-                as a (completion_id, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
+        from unnest(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
+                as a (completion_id, attempt, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
             left join user_limits l on l.user_id = a.user_id
             cross join lateral (select least(coalesce(a.wanted, l.max_tokens_default), l.max_tokens_cap) as max_tokens) t);
 end
@@ -180,13 +193,13 @@ $$;
 -- locks the rows of the others, in the order of their ids, and decides on what they hold now: so what is admitted is exact over
 -- all processes.
 create function reserve_completions(
-    holder uuid, completions uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[],
+    holder uuid, completions uuid[], attempts uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[],
     presets uuid[], upstreams text[], is_crowded boolean
 ) returns setof admission
 language plpgsql
 as $$
 declare
-    asks completion_ask[] := completion_asks(completions, users, sessions, prompts, wanted, models, presets, upstreams);
+    asks completion_ask[] := completion_asks(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams);
     ask completion_ask;
     guard instance;
     is_guarded boolean;
@@ -226,6 +239,10 @@ begin
             clock := clock_timestamp();
             rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope for no key update);
             is_unflushed := release_early(is_crowded, clock);
+            -- Who gave an attempt up has locked the user's row to say so.
+            if exists (select from voided_attempts where attempt = any (attempts)) then
+                raise exception 'an attempt was given up' using errcode = 'query_canceled';
+            end if;
         else
             rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope);
         end if;
@@ -303,16 +320,21 @@ begin
 
     if cardinality(admitted) > 0 then
         insert into reservations (
-            completion_id, user_id, process_id, reserved_tokens, model, preset_id, max_tokens, prompt_tokens, charges_instance,
-            upstream, created_at)
-        select completion_id, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, nullif(source, ''), moment
+            completion_id, attempt, user_id, process_id, reserved_tokens, model, preset_id, max_tokens, prompt_tokens,
+            charges_instance, upstream, created_at)
+        select completion_id, attempt, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, nullif(source, ''), moment
         from unnest(admitted, sources, moments) as a (
-            place, completion_id, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost, source, moment)
+            place, completion_id, attempt, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost,
+            source, moment)
         order by completion_id
         on conflict do nothing;
         get diagnostics written = row_count;
-        -- Another transaction has taken one of the ids since it was looked for.
-        if written < cardinality(admitted) then
+        -- Another transaction has taken one of the ids since they were looked for: it runs, or it has run and is billed. From now on
+        -- nobody else can take one.
+        if written < cardinality(admitted) or exists (
+            select from usage u, unnest(admitted) as a
+            where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days')
+        then
             raise exception 'a completion id was taken meanwhile' using errcode = 'serialization_failure';
         end if;
         perform write_buckets(changed);

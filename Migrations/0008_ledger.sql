@@ -162,7 +162,7 @@ drop table usage_before;
 create type bucket_change as (scope uuid, slots bigint, requests bigint, tokens bigint, admitted_at timestamptz);
 
 -- Settles a batch: deletes the reservations, gives back or takes the difference to what was reserved, frees the slots and writes the
--- bills, or nothing of all that. A completion that is settled already stays as it is, but for one that was settled in the name
+-- bills, or nothing of all that. A reservation of another attempt stays; a null attempt stands for whichever there is. A completion that is settled already stays as it is, but for one that was settled in the name
 -- of a dead process whose own word comes after all: its bill and its buckets are put right. Without an outcome (a void) the
 -- request comes back as well, and there is no bill.
 --
@@ -170,7 +170,7 @@ create type bucket_change as (scope uuid, slots bigint, requests bigint, tokens 
 -- cannot wait for each other in a circle. The answer has the completions that need no further attempt: what another transaction
 -- settled at the same moment is not among them yet; and whether `flush_commits` has to be called before they count as settled.
 create function settle_completions(
-    completions uuid[], prompts bigint[], outputs bigint[], cached bigint[], reasoning bigint[], sources text[], outcomes text[],
+    completions uuid[], attempts uuid[], prompts bigint[], outputs bigint[], cached bigint[], reasoning bigint[], sources text[], outcomes text[],
     reasons text[], models text[], upstreams text[], is_crowded boolean
 ) returns table (completion_id uuid, is_unflushed boolean)
 language plpgsql
@@ -191,8 +191,10 @@ declare
     changed buckets[] := '{}';
 begin
     held := array(
-        select completion_id from reservations where completion_id = any (completions) and process_id is not null
-        order by completion_id for update);
+        select r.completion_id
+        from unnest(completions, attempts) as g (completion_id, attempt) join reservations r using (completion_id)
+        where r.attempt = g.attempt or g.attempt is null
+        order by r.completion_id for update of r);
     if cardinality(held) < cardinality(completions) then
         known := array(select completion_id from usage where completion_id = any (completions) and started_at > recent);
         lost := array(
@@ -287,5 +289,29 @@ begin
     end loop;
     perform write_buckets(changed);
     return query select id, is_late from unnest(held || known) as id;
+end
+$$;
+
+-- Undoes attempts to be admitted that were given up before they were answered: one that was admitted is settled as a void, and one
+-- that comes later is refused. The users' rows are locked first: who is being admitted at this moment holds them, and so has
+-- either done it already, or will see that it may not.
+create function void_attempts(attempts uuid[], completions uuid[], users uuid[]) returns void
+language plpgsql
+as $$
+declare
+    ids uuid[];
+    kept uuid[];
+    zeros bigint[];
+    blanks text[];
+begin
+    perform from buckets where scope = any (users) order by scope for no key update;
+    insert into voided_attempts (attempt) select attempt from unnest(attempts) as attempt order by attempt on conflict do nothing;
+    select array_agg(r.completion_id), array_agg(r.attempt) into ids, kept
+    from unnest(completions, attempts) as g (completion_id, attempt) join reservations r using (completion_id, attempt);
+    if ids is null then return; end if;
+    zeros := array_fill(0::bigint, array[cardinality(ids)]);
+    blanks := array_fill(''::text, array[cardinality(ids)]);
+    perform settle_completions(
+        ids, kept, zeros, zeros, zeros, zeros, array_fill('exact'::text, array[cardinality(ids)]), blanks, blanks, blanks, blanks, false);
 end
 $$;

@@ -19,6 +19,8 @@ package final class PostgresClient {
     /// A statement with its values, $1 first.
     package typealias Step = (PostgresStatement, [PostgresValue])
 
+    /// How long calls wait for their answers unless they say otherwise: who asks hears within two seconds, timers being late.
+    package static let deadline = Duration.milliseconds(1_900)
     /// So long calls wait for a lost connection to come back, then they are refused at once.
     private static let grace: Int64 = 1_000
     /// How often a transaction that fell to a deadlock or a serialization failure is run again.
@@ -77,7 +79,7 @@ package final class PostgresClient {
     /// Runs one statement, in a transaction of its own.
     /// - Parameter deadline: throws `timedOut` when no answer has come by then; a write may have been done nevertheless.
     package func execute(
-        _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: Lane = .hot, deadline: Duration = .seconds(2)
+        _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: Lane = .hot, deadline: Duration = PostgresClient.deadline
     ) async throws(PostgresError) -> PostgresResult {
         let step = PostgresCall.Step(statement: statement, values: try ParameterBuffer(values))
         guard let result = try await run([step], lane, deadline).first else { throw .decoding("no result") }
@@ -87,7 +89,7 @@ package final class PostgresClient {
     /// Runs statements in one round trip and one transaction: all take effect, or none. A transaction that falls to a deadlock
     /// or a serialization failure is run again, within the deadline.
     package func transaction(
-        _ steps: [Step], lane: Lane = .hot, deadline: Duration = .seconds(2)
+        _ steps: [Step], lane: Lane = .hot, deadline: Duration = PostgresClient.deadline
     ) async throws(PostgresError) -> [PostgresResult] {
         var encoded: [PostgresCall.Step] = []
         encoded.reserveCapacity(steps.count)

@@ -53,8 +53,12 @@ package final class PresetStore {
     }
 
     /// One preset; throws `not_found`.
-    package func preset(_ id: PresetID, of owner: UserID) async throws(ServiceError) -> Preset {
-        let result = try await execute(PresetStatements.get, [.uuid(owner.uuid), .uuid(id.uuid)])
+    ///
+    /// - Parameter deadline: how long to wait for the database.
+    package func preset(
+        _ id: PresetID, of owner: UserID, deadline: Duration = PostgresClient.deadline
+    ) async throws(ServiceError) -> Preset {
+        let result = try await execute(PresetStatements.get, [.uuid(owner.uuid), .uuid(id.uuid)], deadline: deadline)
         if result.isEmpty { throw Self.missing }
         return try Self.preset(result, 0)
     }
@@ -114,10 +118,11 @@ package final class PresetStore {
     }
 
     private func execute(
-        _ statement: PostgresStatement, _ values: [PostgresValue], lane: PostgresClient.Lane = .hot
+        _ statement: PostgresStatement, _ values: [PostgresValue], lane: PostgresClient.Lane = .hot,
+        deadline: Duration = PostgresClient.deadline
     ) async throws(ServiceError) -> PostgresResult {
         do throws(PostgresError) {
-            return try await database.execute(statement, values, lane: lane)
+            return try await database.execute(statement, values, lane: lane, deadline: deadline)
         } catch {
             throw error.serviceError
         }

@@ -11,7 +11,7 @@ enum CompletionStatements {
         """
         with asked as (
             update reservations set stop_requested_at = coalesce(stop_requested_at, now())
-            where completion_id = $1::uuid and user_id = $2::uuid and process_id is not null
+            where completion_id = $1::uuid and user_id = $2::uuid
             returning completion_id, user_id
         )
         select pg_notify('completion_stop', completion_id || ' ' || user_id) is null from asked
@@ -32,7 +32,7 @@ enum CompletionStatements {
             (extract(epoch from created_at) * 1000000)::bigint, null,
             prompt_tokens, completion_tokens, 'estimated', max_tokens, 0, 0, null
         from reservations r
-        where completion_id = $1 and user_id = $2 and process_id is not null
+        where completion_id = $1 and user_id = $2
             and not exists (select from usage u where u.completion_id = r.completion_id)
         """,
         .read)

@@ -43,11 +43,12 @@ struct Decision: Equatable {
     /// Whether a flush has to come before the admission is believed.
     var isUnflushed = false
 
-    var admission: Admission {
+    /// The answer to this attempt.
+    func admission(of attempt: UUIDBytes) -> Admission {
         let snapshot = BucketSnapshot(requests: requests, tokens: tokens)
         switch verdict {
         case .admitted:
-            return .admitted(Grant(maxTokens: maxTokens ?? 0, upstream: upstream, snapshot: snapshot))
+            return .admitted(Grant(maxTokens: maxTokens ?? 0, attempt: attempt, upstream: upstream, snapshot: snapshot))
         case .unknownUser: return .refused(ServiceError(.tokenInvalid, cause: "no such user"), nil)
         case .sessionRevoked: return .refused(ServiceError(.sessionRevoked), nil)
         default: return .refused(refusal, snapshot)

@@ -40,7 +40,7 @@ enum InstanceStatements {
         "instance_enlist",
         """
         update reservations set charges_instance = true
-        where not charges_instance and process_id is not null
+        where not charges_instance
             and exists (select from instance where tokens_per_day is null and tokens_per_month is null)
         """)
 
@@ -57,7 +57,7 @@ enum InstanceStatements {
             where started_at >= (select month::timestamp at time zone 'UTC' from since)
             union all
             select created_at, reserved_tokens from reservations
-            where process_id is not null and created_at >= (select month::timestamp at time zone 'UTC' from since)
+            where created_at >= (select month::timestamp at time zone 'UTC' from since)
         ), counted as (
             select coalesce(sum(c.tokens) filter (where c.at >= s.day::timestamp at time zone 'UTC'), 0)::bigint as of_day,
                 coalesce(sum(c.tokens), 0)::bigint as of_month
@@ -65,7 +65,7 @@ enum InstanceStatements {
         )
         update buckets set
             at = since.clock, day = since.day, day_tokens = counted.of_day, month = since.month, month_tokens = counted.of_month,
-            in_flight = (select count(*) from reservations where charges_instance and process_id is not null)
+            in_flight = (select count(*) from reservations where charges_instance)
         from since, counted
         where scope = instance_scope()
             and exists (select from instance where tokens_per_day is null and tokens_per_month is null)

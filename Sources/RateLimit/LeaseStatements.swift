@@ -22,10 +22,9 @@ enum LeaseStatements {
     static let orphans = PostgresStatement(
         "limits_orphans",
         """
-        select r.completion_id, r.prompt_tokens, r.completion_tokens
+        select r.completion_id, r.prompt_tokens, r.completion_tokens, r.attempt
         from reservations r left join processes p on p.id = r.process_id
-        where r.process_id is not null
-            and (p.id is null or p.expires_at < now())
+        where (p.id is null or p.expires_at < now())
             and r.created_at < now() - interval '30 seconds'
             and exists (
                 select from processes
@@ -39,7 +38,7 @@ enum LeaseStatements {
         "limits_tidy",
         """
         with voids as (
-            delete from reservations where process_id is null and created_at < now() - interval '10 minutes'
+            delete from voided_attempts where voided_at < now() - interval '10 minutes'
         )
         delete from processes p
         where p.expires_at < now() - interval '10 minutes'

@@ -6,8 +6,8 @@ enum LimitStatements {
     /// Reserves for each of a batch everything or nothing; a row for each, in the order of the batch. A completion id that
     /// another transaction takes at the same moment fails the batch as a serialization failure does.
     ///
-    /// $1 process, then an array each of: $2 completions, $3 users, $4 sessions or null, $5 prompt tokens, $6 `max_tokens` or null
-    /// where the request names none, $7 models, $8 presets or null, $9 names of upstreams. $10 whether
+    /// $1 process, then an array each of: $2 completions, $3 attempts, $4 users, $5 sessions or null, $6 prompt tokens,
+    /// $7 `max_tokens` or null where the request names none, $8 models, $9 presets or null, $10 names of upstreams. $11 whether
     /// the rows have had to be waited for lately.
     static let reserve = PostgresStatement(
         "limits_reserve",
@@ -15,7 +15,7 @@ enum LimitStatements {
         select verdict, max_tokens, upstream, cost, requests_per_minute, request_units, tokens_per_minute, token_units,
             concurrent_streams, in_flight, wait, remaining, reason,
             is_unflushed
-        from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by place
+        from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) order by place
         """)
 
     /// Takes one request and no tokens, if there is one; answers what is left. No row where there is no such user.
@@ -28,28 +28,20 @@ enum LimitStatements {
     /// Settles a batch, which cannot be settled twice. The answer has the completions that need no further attempt, and whether a
     /// ``flush`` has to come before that is believed.
     ///
-    /// An array each of: $1 completions, $2 prompt tokens, $3 completion tokens, $4 cached and $5 reasoning tokens among them,
-    /// $6 sources, $7 outcomes (empty for a void), $8 finish reasons, $9 models, $10 upstreams; an empty text stands for none.
-    /// $11 whether the rows have had to be waited for lately.
+    /// An array each of: $1 completions, $2 attempts or null for whichever there is, $3 prompt tokens, $4 completion tokens, $5 cached
+    /// and $6 reasoning tokens among them, $7 sources, $8 outcomes, $9 finish reasons, $10 models, $11 upstreams; an empty text
+    /// stands for none. $12 whether the rows have had to be waited for lately.
     static let settle = PostgresStatement(
         "limits_settle",
-        "select completion_id, is_unflushed from settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+        "select completion_id, is_unflushed from settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
 
     /// Returns when what was committed before is on the disk.
     static let flush = PostgresStatement("limits_flush", "select flush_commits()")
 
-    /// Forbids ids whose admission was sent and never answered. It waits for one that is being admitted at this moment, and one
-    /// that comes later violates the primary key. Those admitted before stay, to be settled as voids.
+    /// Undoes attempts that were sent and never answered, whether they were admitted or are yet to come.
     ///
-    /// $1 completions, $2 their users.
-    static let void = PostgresStatement(
-        "limits_void",
-        """
-        insert into reservations (completion_id, user_id, process_id, reserved_tokens, model)
-        select completion_id, user_id, null, 0, '' from unnest($1::uuid[], $2::uuid[]) as given (completion_id, user_id)
-        order by completion_id
-        on conflict do nothing
-        """)
+    /// An array each of: $1 attempts, $2 their completions, $3 their users.
+    static let void = PostgresStatement("limits_void", "select void_attempts($1, $2, $3)")
 
     /// Notes what running completions have spent, and answers those among them that their owners want stopped: so a process
     /// learns it also when the notification did not reach it. A row that is being settled is left alone.

@@ -75,7 +75,9 @@ package final class ProcessLease {
                     promptTokens: Int(try orphans.int(row, 1)), completionTokens: Int(try orphans.int(row, 2)),
                     source: .estimated, maxTokensApplied: 0)
                 let completionID = CompletionID(try orphans.uuid(row, 0))
-                columns.append(Settlement(completionID: completionID, usage: usage, outcome: .processLost))
+                let attempt = try orphans.uuidIfPresent(row, 3)
+                columns.append(
+                    Settlement(completionID: completionID, attempt: attempt, usage: usage, outcome: .processLost))
             }
             _ = try await columns.write(to: database, deadline: Self.deadline)
             count += orphans.count

@@ -70,7 +70,7 @@ package final class RateLimiter {
     /// Settles an admitted completion. Returns at once and cannot fail: it is written again until the database has taken it.
     /// Settling a completion twice changes nothing.
     package func settle(_ settlement: Settlement) {
-        settlements.add(.settle(settlement), for: settlement.completionID)
+        settlements.settle(settlement)
     }
 
     /// The settlement of a completion that has ended and that the database has not taken yet.
@@ -109,7 +109,7 @@ package final class RateLimiter {
     }
 
     /// Undoes an admission that the database may have made, or may still make.
-    func undo(_ completionID: CompletionID, of userID: UserID) { settlements.add(.void(userID), for: completionID) }
+    func undo(_ request: ReservationRequest) { settlements.undo(request) }
 
     /// Settlements that the database has not taken yet.
     package var backlog: Int { settlements.count }

@@ -4,6 +4,8 @@ package import PlaygroundCore
 package struct ReservationRequest: Sendable {
     /// Names the reservation; a second one of the same name is refused.
     package var completionID: CompletionID
+    /// Tells this attempt to be admitted from others under the same id.
+    package var attempt = UUIDBytes(high: .random(in: 0...UInt64.max), low: .random(in: 0...UInt64.max))
     /// Whose buckets are asked.
     package var userID: UserID
     /// The session that asks; a revoked one is refused. Nil for a token without a session.
@@ -54,6 +56,8 @@ package struct LimitedUpstreams: Sendable, Equatable {
 package struct Grant: Sendable, Equatable {
     /// The `max_tokens` that the completion runs with.
     package let maxTokens: Int
+    /// The attempt that was admitted; its settlement names it.
+    package let attempt: UUIDBytes
     /// The upstream whose limits it was charged to, and that is to be asked first; nil where none was.
     package let upstream: String?
     /// The user's buckets after it.

@@ -96,7 +96,7 @@ final class ReservationWriter {
                 try await database.flushCommits(deadline: .milliseconds(max(1, end - io.now)))
             }
             for (entry, decision) in zip(batch, decisions) {
-                entry.continuation.resume(returning: .success(decision.admission))
+                entry.continuation.resume(returning: .success(decision.admission(of: entry.request.attempt)))
             }
         } catch {
             await failed(batch, error)
@@ -112,7 +112,7 @@ final class ReservationWriter {
             for entry in batch { refuse(entry, error.serviceError) }
         case .timedOut, .unknownOutcome, .decoding:
             for entry in batch {
-                settlements.add(.void(entry.request.userID), for: entry.request.completionID)
+                settlements.undo(entry.request)
                 refuse(entry, Self.unavailable("\(error)"))
             }
         case .unavailable, .overloaded:
@@ -126,6 +126,7 @@ final class ReservationWriter {
         [
             .uuid(process.uuid),
             .uuidArray(requests.map { $0.completionID.uuid }),
+            .uuidArray(requests.map { $0.attempt }),
             .uuidArray(requests.map { $0.userID.uuid }),
             .uuidArray(requests.map { $0.sessionID?.uuid }),
             .intArray(requests.map { Int64(max(0, $0.promptTokens)) }),

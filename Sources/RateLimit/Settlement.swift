@@ -17,6 +17,8 @@ package enum SettlementOutcome: String, Sendable, CaseIterable {
 /// What an admitted completion really cost.
 package struct Settlement: Sendable {
     package var completionID: CompletionID
+    /// The attempt that was admitted; nil for whichever there is.
+    package var attempt: UUIDBytes?
     /// Whose it is; nil where only the database knows.
     package var userID: UserID?
     /// Zero tokens where the upstream was never asked.
@@ -30,10 +32,11 @@ package struct Settlement: Sendable {
     package var upstream: String?
 
     package init(
-        completionID: CompletionID, userID: UserID? = nil, usage: Usage, outcome: SettlementOutcome, finishReason: String? = nil,
-        model: String? = nil, upstream: String? = nil
+        completionID: CompletionID, attempt: UUIDBytes? = nil, userID: UserID? = nil, usage: Usage, outcome: SettlementOutcome,
+        finishReason: String? = nil, model: String? = nil, upstream: String? = nil
     ) {
         self.completionID = completionID
+        self.attempt = attempt
         self.userID = userID
         self.usage = usage
         self.outcome = outcome

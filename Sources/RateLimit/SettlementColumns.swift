@@ -6,6 +6,7 @@ struct SettlementColumns {
     /// A count that exceeds this is nonsense from an upstream; billed at this, it cannot overflow a bucket.
     private static let highestCount = Int(TokenBucket.highestRate / 2)
     private var completions: [UUIDBytes?] = []
+    private var attempts: [UUIDBytes?] = []
     private var promptTokens: [Int64?] = []
     private var completionTokens: [Int64?] = []
     private var cachedTokens: [Int64?] = []
@@ -17,19 +18,17 @@ struct SettlementColumns {
     private var upstreams: [String] = []
 
     mutating func append(_ settlement: Settlement) {
-        append(settlement.completionID, settlement.usage, outcome: settlement.outcome.rawValue)
+        completions.append(settlement.completionID.uuid)
+        attempts.append(settlement.attempt)
+        promptTokens.append(Self.count(settlement.usage.promptTokens))
+        completionTokens.append(Self.count(settlement.usage.completionTokens))
+        cachedTokens.append(Self.count(settlement.usage.cachedTokens))
+        reasoningTokens.append(Self.count(settlement.usage.reasoningTokens))
+        sources.append(settlement.usage.source.rawValue)
+        outcomes.append(settlement.outcome.rawValue)
         finishReasons.append(Self.storable(settlement.finishReason ?? "", atMost: 100))
         models.append(Self.storable(settlement.model ?? "", atMost: 200))
         upstreams.append(settlement.upstream ?? "")
-    }
-
-    /// Nothing was spent and nothing is billed.
-    mutating func appendVoid(of completionID: CompletionID) {
-        let nothing = Usage(promptTokens: 0, completionTokens: 0, source: .exact, maxTokensApplied: 0)
-        append(completionID, nothing, outcome: "")
-        finishReasons.append("")
-        models.append("")
-        upstreams.append("")
     }
 
     /// - Parameters:
@@ -40,7 +39,8 @@ struct SettlementColumns {
         to database: PostgresClient, deadline: Duration, isCrowded: Bool = false, onReleased: () -> Void = {}
     ) async throws(PostgresError) -> Set<CompletionID> {
         let values: [PostgresValue] = [
-            .uuidArray(completions), .intArray(promptTokens), .intArray(completionTokens), .intArray(cachedTokens),
+            .uuidArray(completions), .uuidArray(attempts), .intArray(promptTokens), .intArray(completionTokens),
+            .intArray(cachedTokens),
             .intArray(reasoningTokens), .textArray(sources), .textArray(outcomes), .textArray(finishReasons), .textArray(models),
             .textArray(upstreams), .bool(isCrowded),
         ]
@@ -56,16 +56,6 @@ struct SettlementColumns {
             try await database.flushCommits(deadline: deadline)
         }
         return acknowledged
-    }
-
-    private mutating func append(_ completionID: CompletionID, _ usage: Usage, outcome: String) {
-        completions.append(completionID.uuid)
-        promptTokens.append(Self.count(usage.promptTokens))
-        completionTokens.append(Self.count(usage.completionTokens))
-        cachedTokens.append(Self.count(usage.cachedTokens))
-        reasoningTokens.append(Self.count(usage.reasoningTokens))
-        sources.append(usage.source.rawValue)
-        outcomes.append(outcome)
     }
 
     private static func count(_ tokens: Int) -> Int64 { Int64(min(max(0, tokens), highestCount)) }

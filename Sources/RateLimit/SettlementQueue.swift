@@ -1,21 +1,13 @@
 import PlaygroundCore
 
-/// What still has to reach the database: settlements and voids, each once, oldest first. Pure.
+/// Settlements that still have to reach the database, each once, oldest first. Pure.
 struct SettlementQueue {
-    /// What one completion still needs.
     struct Entry {
-        let completionID: CompletionID
-        let work: Work
+        let settlement: Settlement
         /// How often the database has taken it without knowing the completion.
         var attempts = 0
 
-        enum Work {
-            case settle(Settlement)
-            /// An admission of this user that was sent and never answered.
-            case void(UserID)
-        }
-
-        var isVoid: Bool { if case .void = work { true } else { false } }
+        var completionID: CompletionID { settlement.completionID }
     }
 
     /// Entries in one statement.
@@ -26,22 +18,20 @@ struct SettlementQueue {
 
     private var waiting: [Entry] = []
     /// Queued or being written.
-    private var known: [CompletionID: Entry.Work] = [:]
+    private var known: [CompletionID: Settlement] = [:]
     private var limit = Self.batchSize
 
     var isEmpty: Bool { known.isEmpty }
     var count: Int { known.count }
 
     /// The settlement that is queued or being written.
-    func settlement(of completionID: CompletionID) -> Settlement? {
-        if case .settle(let settlement)? = known[completionID] { settlement } else { nil }
-    }
+    func settlement(of completionID: CompletionID) -> Settlement? { known[completionID] }
 
-    /// Queues an entry, unless the completion has one already.
-    mutating func add(_ work: Entry.Work, for completionID: CompletionID) {
-        if known[completionID] != nil { return }
-        known[completionID] = work
-        waiting.append(Entry(completionID: completionID, work: work))
+    /// Queues a settlement, unless the completion has one already.
+    mutating func add(_ settlement: Settlement) {
+        if known[settlement.completionID] != nil { return }
+        known[settlement.completionID] = settlement
+        waiting.append(Entry(settlement: settlement))
     }
 
     /// The next entries to write; they stay known until ``finished(_:acknowledged:)`` or ``failed(_:isPoison:)``.
@@ -58,7 +48,7 @@ struct SettlementQueue {
         var abandoned: [CompletionID] = []
         for var entry in batch {
             entry.attempts += 1
-            if entry.isVoid || acknowledged.contains(entry.completionID) {
+            if acknowledged.contains(entry.completionID) {
                 known[entry.completionID] = nil
             } else if entry.attempts >= Self.highestAttempts {
                 known[entry.completionID] = nil

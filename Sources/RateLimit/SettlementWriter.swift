@@ -14,6 +14,8 @@ final class SettlementWriter {
     private let io: LoopIO
     private let logger: Logger
     private var queue = SettlementQueue()
+    /// Attempts that are to be undone.
+    private var voids: [ReservationRequest] = []
     private var backoff = Backoff()
     private var signal = WorkSignal()
     private var crowd = CrowdMark()
@@ -37,14 +39,15 @@ final class SettlementWriter {
     }
 
     /// Entries that the database has not taken yet.
-    var count: Int { queue.count }
+    var count: Int { queue.count + voids.count }
 
     /// What a completion will be settled at.
     func settlement(of completionID: CompletionID) -> Settlement? { queue.settlement(of: completionID) }
 
-    func add(_ work: SettlementQueue.Entry.Work, for completionID: CompletionID) {
-        queue.add(work, for: completionID)
-        if case .settle(let settlement) = work, let userID = settlement.userID { gatheringUsers.insert(userID) }
+    /// Settles an admitted completion.
+    func settle(_ settlement: Settlement) {
+        queue.add(settlement)
+        if let userID = settlement.userID { gatheringUsers.insert(userID) }
         if isGathering { return }
         if io.now - lastWrite < Self.gathering, let gatheringEnd {
             isGathering = true
@@ -52,6 +55,12 @@ final class SettlementWriter {
         } else {
             signal.give()
         }
+    }
+
+    /// Undoes an attempt to be admitted that was given up before it was answered.
+    func undo(_ request: ReservationRequest) {
+        voids.append(request)
+        endGathering()
     }
 
     /// Writes at once what a user has gathering: a slot that is free shall be found free by what is sent after this.
@@ -68,7 +77,7 @@ final class SettlementWriter {
     /// Writes until closed.
     func run() async {
         while !isClosed {
-            if queue.isEmpty || isGathering {
+            if (queue.isEmpty && voids.isEmpty) || isGathering {
                 await withUnsafeContinuation { signal.keep($0) }
             } else if !(await write()) {
                 let delay = backoff.delay(random: .random(in: 0..<1))
@@ -80,7 +89,7 @@ final class SettlementWriter {
 
     /// Waits until everything is written, at most until `deadline` (monotonic milliseconds of the loop).
     func drain(until deadline: Int64) async {
-        while !queue.isEmpty, io.now < deadline { await io.pause(.milliseconds(20)) }
+        while count > 0, io.now < deadline { await io.pause(.milliseconds(20)) }
     }
 
     /// Ends ``run()``.
@@ -95,7 +104,8 @@ final class SettlementWriter {
         gatheringUsers.removeAll(keepingCapacity: true)
         lastWrite = io.now
         do throws(PostgresError) {
-            try await forbid(batch)
+            try await writeVoids()
+            if batch.isEmpty { return true }
             let acknowledged = try await settle(batch)
             let before = queue.count
             for completionID in queue.finished(batch, acknowledged: acknowledged) {
@@ -116,27 +126,20 @@ final class SettlementWriter {
         }
     }
 
-    private func forbid(_ batch: [SettlementQueue.Entry]) async throws(PostgresError) {
-        var completions: [UUIDBytes] = []
-        var users: [UUIDBytes] = []
-        for entry in batch {
-            guard case .void(let userID) = entry.work else { continue }
-            completions.append(entry.completionID.uuid)
-            users.append(userID.uuid)
-        }
-        if completions.isEmpty { return }
-        _ = try await database.execute(
-            LimitStatements.void, [.uuidArray(completions), .uuidArray(users)], deadline: Self.deadline)
+    private func writeVoids() async throws(PostgresError) {
+        let batch = voids.prefix(SettlementQueue.batchSize)
+        if batch.isEmpty { return }
+        let values: [PostgresValue] = [
+            .uuidArray(batch.map { $0.attempt }), .uuidArray(batch.map { $0.completionID.uuid }),
+            .uuidArray(batch.map { $0.userID.uuid }),
+        ]
+        _ = try await database.execute(LimitStatements.void, values, deadline: Self.deadline)
+        voids.removeFirst(batch.count)
     }
 
     private func settle(_ batch: [SettlementQueue.Entry]) async throws(PostgresError) -> Set<CompletionID> {
         var columns = SettlementColumns()
-        for entry in batch {
-            switch entry.work {
-            case .settle(let settlement): columns.append(settlement)
-            case .void: columns.appendVoid(of: entry.completionID)
-            }
-        }
+        for entry in batch { columns.append(entry.settlement) }
         return try await columns.write(
             to: database, deadline: Self.deadline, isCrowded: crowd.isCrowded(now: io.now)
         ) { crowd.released(now: io.now) }

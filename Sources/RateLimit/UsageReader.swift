@@ -4,7 +4,6 @@ package import Postgres
 /// One loop's way to what users have used, by the bills. Bills hold numbers and names, nothing of a prompt or a text.
 package final class UsageReader {
     /// A year of a busy user is read through.
-    private static let deadline = Duration.seconds(5)
     private let database: PostgresClient
 
     package init(database: PostgresClient) {
@@ -20,7 +19,7 @@ package final class UsageReader {
             Self.day(cursor?.date), .text(cursor?.model), .uuid(cursor?.presetID?.uuid),
         ]
         do throws(PostgresError) {
-            let result = try await database.execute(UsageStatements.report, values, lane: .slow, deadline: Self.deadline)
+            let result = try await database.execute(UsageStatements.report, values, lane: .slow)
             let days = try (Self.date(result, 0, 9), Self.date(result, 0, 10))
             let rows = try result.rows.dropFirst().prefix(limit).map { row throws(PostgresError) in
                 UsageRow(

@@ -104,7 +104,8 @@ final class BusyDatabase: Sendable {
         let rows = try connection.run(
             LimitStatements.reserve.sql,
             [
-                .uuid(randomUUID()), .uuidArray(ids.map { UUIDBytes($0) }), .uuidArray(asked.map { UUIDBytes($0) }),
+                .uuid(randomUUID()), .uuidArray(ids.map { UUIDBytes($0) }), .uuidArray(ids.map { _ in randomUUID() }),
+                .uuidArray(asked.map { UUIDBytes($0) }),
                 .uuidArray(ids.map { _ in nil }), .intArray(ids.map { _ in .random(in: 1...200, using: &random) }),
                 .intArray(ids.map { _ in 10 }), .textArray(ids.map { _ in "m" }), .uuidArray(ids.map { _ in nil }),
                 .textArray(ids.map { _ in "" }), .bool(count % 2 == 0),
@@ -117,7 +118,8 @@ final class BusyDatabase: Sendable {
         try connection.run(
             LimitStatements.settle.sql,
             [
-                .uuidArray(batch.map { UUIDBytes($0.id) }), .intArray(batch.map(\.prompt)), .intArray(batch.map(\.output)),
+                .uuidArray(batch.map { UUIDBytes($0.id) }), .uuidArray(batch.map { _ in nil }), .intArray(batch.map(\.prompt)),
+                .intArray(batch.map(\.output)),
                 .intArray(batch.map { _ in 0 }), .intArray(batch.map { _ in 0 }), .textArray(batch.map { _ in "exact" }),
                 .textArray(batch.map(\.outcome)), .textArray(nothing), .textArray(nothing), .textArray(nothing),
                 .bool(batch.count % 2 == 0),

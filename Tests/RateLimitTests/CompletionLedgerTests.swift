@@ -75,7 +75,9 @@ extension DatabaseTests {
             let attempt = try await replica.reserve(user)
             let (refused, void) = (try await replica.reserve(user), CompletionID(randomUUID()))
             #expect(!refused.isAdmitted)
-            try await replica.onLimiter { $0.undo(void, of: user) }
+            try await replica.undo(
+                ReservationRequest(
+                    completionID: void, userID: user, sessionID: nil, promptTokens: 1, maxTokens: 1, model: "m"))
             #expect(try await replica.settled())
             try await expectNothing(replica, attempt.id, of: stranger)
             for id in [CompletionID(randomUUID()), refused.id, void] { try await expectNothing(replica, id, of: user) }

@@ -54,7 +54,8 @@ struct CrowdedRow {
         let rows = try connection.run(
             LimitStatements.reserve.sql,
             [
-                .uuid(randomUUID()), .uuidArray([randomUUID()]), .uuidArray([user.uuid]), .uuidArray([nil]), .intArray([5]),
+                .uuid(randomUUID()), .uuidArray([randomUUID()]), .uuidArray([randomUUID()]), .uuidArray([user.uuid]),
+                .uuidArray([nil]), .intArray([5]),
                 .intArray([5]), .textArray(["m"]), .uuidArray([nil]), .textArray([""]), .bool(false),
             ])
         return try rows.string(0, 0) == "admitted"

@@ -5,6 +5,8 @@ import Testing
 
 @Suite("What a decision tells the client")
 struct DecisionTests {
+    private static let attempt = UUIDBytes(high: 1, low: 2)
+
     /// A user with everything free on a plan of 60 requests and 900 tokens.
     private func decision(
         _ verdict: Decision.Verdict, wait: Duration? = nil, remaining: Int64? = nil, requests: Int64 = 60, tokens: Int64 = 900
@@ -17,7 +19,7 @@ struct DecisionTests {
     }
 
     private func refusal(_ decision: Decision) throws -> (error: ServiceError, snapshot: BucketSnapshot?) {
-        guard case .refused(let error, let snapshot) = decision.admission else { throw NotRefused() }
+        guard case .refused(let error, let snapshot) = decision.admission(of: Self.attempt) else { throw NotRefused() }
         return (error, snapshot)
     }
 
@@ -25,7 +27,9 @@ struct DecisionTests {
 
     @Test("an admitted request hears its max_tokens and what is left")
     func admitted() throws {
-        guard case .admitted(let grant) = decision(.admitted, requests: 59, tokens: 800).admission else { throw NotRefused() }
+        guard case .admitted(let grant) = decision(.admitted, requests: 59, tokens: 800).admission(of: Self.attempt) else {
+            throw NotRefused()
+        }
         #expect(grant.maxTokens == 50)
         #expect(grant.snapshot.requests?.limit == 60)
         #expect(grant.snapshot.requests?.remaining == 59)
@@ -37,7 +41,7 @@ struct DecisionTests {
     func unlimited() throws {
         var decision = decision(.admitted)
         decision.requests = nil
-        guard case .admitted(let grant) = decision.admission else { throw NotRefused() }
+        guard case .admitted(let grant) = decision.admission(of: Self.attempt) else { throw NotRefused() }
         #expect(grant.snapshot.requests == nil)
         #expect(grant.snapshot.tokens != nil)
     }

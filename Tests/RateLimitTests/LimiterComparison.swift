@@ -11,6 +11,8 @@ struct LimiterComparison {
     private let process = randomUUID()
     private let users: [String]
     private var model: LimiterModel
+    /// The attempts that were admitted, by their completions.
+    private var attempts: [String: UUIDBytes] = [:]
 
     /// - Parameter fault: turns the schema's functions into faulty ones.
     init(_ operations: inout LimiterOperations, fault: PlantedFault? = nil) throws {
@@ -68,9 +70,11 @@ struct LimiterComparison {
             let expected = model.settle(batch)
             if real != expected { found.append("acknowledged \(real) instead of \(expected)") }
         case .void(let ids, let user):
-            let values: [PostgresValue] = [.uuidArray(ids.map { UUIDBytes($0) }), .uuidArray(ids.map { _ in UUIDBytes(user) })]
+            let values: [PostgresValue] = [
+                .uuidArray(ids.map { attempts[$0] ?? randomUUID() }), .uuidArray(ids.map { UUIDBytes($0) }),
+                .uuidArray(ids.map { _ in UUIDBytes(user) }),
+            ]
             try connection.run(LimitStatements.void.sql, values)
-            _ = try settle(ids.map { LimiterModel.Settlement(id: $0, prompt: 0, output: 0, outcome: "") })
             model.apply(operation)
         case .charge(let user):
             let rows = try connection.run(LimitStatements.charge.sql, [.uuid(UUIDBytes(user))])
@@ -98,11 +102,13 @@ struct LimiterComparison {
 
     // MARK: The real functions
 
-    private func reserve(_ asks: [LimiterModel.Ask]) throws -> [LimiterModel.Answer] {
+    private mutating func reserve(_ asks: [LimiterModel.Ask]) throws -> [LimiterModel.Answer] {
+        let tried = asks.map { _ in randomUUID() }
         let rows = try connection.run(
             LimitStatements.reserve.sql,
             [
-                .uuid(process), .uuidArray(asks.map { UUIDBytes($0.id) }), .uuidArray(asks.map { UUIDBytes($0.user) }),
+                .uuid(process), .uuidArray(asks.map { UUIDBytes($0.id) }), .uuidArray(tried.map { $0 }),
+                .uuidArray(asks.map { UUIDBytes($0.user) }),
                 .uuidArray(asks.map { _ in nil }), .intArray(asks.map(\.prompt)), .intArray(asks.map(\.wanted)),
                 .textArray(asks.map(\.model)), .uuidArray(asks.map { _ in nil }), .textArray(asks.map { _ in "" }),
                 .bool(asks.count % 2 == 0),
@@ -119,6 +125,7 @@ struct LimiterComparison {
             answer.inFlight = try rows.intIfPresent(row, 9)
             answer.wait = try rows.intIfPresent(row, 10)
             answer.remaining = try rows.intIfPresent(row, 11)
+            if answer.verdict == "admitted" { attempts[asks[row].id] = tried[row] }
             return answer
         }
     }
@@ -128,7 +135,8 @@ struct LimiterComparison {
         let rows = try connection.run(
             LimitStatements.settle.sql,
             [
-                .uuidArray(batch.map { UUIDBytes($0.id) }), .intArray(batch.map(\.prompt)), .intArray(batch.map(\.output)),
+                .uuidArray(batch.map { UUIDBytes($0.id) }), .uuidArray(batch.map { attempts[$0.id] }),
+                .intArray(batch.map(\.prompt)), .intArray(batch.map(\.output)),
                 .intArray(batch.map { _ in 0 }), .intArray(batch.map { _ in 0 }), .textArray(batch.map { _ in "exact" }),
                 .textArray(batch.map(\.outcome)), .textArray(nothing), .textArray(nothing), .textArray(nothing),
                 .bool(batch.count % 2 == 0),

@@ -37,7 +37,7 @@ struct LimiterModelTests {
             case .settle, .void:
                 // A batch is one change: what it takes and gives back is summed up first.
                 var given: [String: (requests: Int64, tokens: Int64)] = [:]
-                for (id, reservation) in before.reservations where !reservation.isVoid && model.reservations[id] == nil {
+                for (id, reservation) in before.reservations where model.reservations[id] == nil {
                     given[reservation.user, default: (0, 0)].tokens += reservation.cost - (model.bills[id]?.tokens ?? 0)
                     if model.bills[id] == nil { given[reservation.user, default: (0, 0)].requests += 1 }
                 }
@@ -89,7 +89,7 @@ struct LimiterModelTests {
         var operations = LimiterOperations(seed: seed, users: 4)
         var model = operations.model()
         for _ in 0..<Self.steps { model.apply(operations.next(model)) }
-        let running = model.reservations.filter { !$0.value.isVoid }
+        let running = model.reservations
         _ = model.settle(running.map { LimiterModel.Settlement(id: $0.key, prompt: 1, output: 2, outcome: "done") })
         for (user, account) in model.accounts {
             let bills = model.bills.values.filter { $0.user == user }

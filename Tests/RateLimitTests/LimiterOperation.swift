@@ -61,7 +61,7 @@ struct LimiterOperations {
         case 62..<82: return .pass(duration())
         case 82..<87: return .charge(user: anyone())
         case 87..<91:
-            let mine = model.reservations.filter { !$0.value.isVoid }
+            let mine = model.reservations
             if let (id, reservation) = mine.sorted(by: { $0.key < $1.key }).randomElement(using: &random), random.chance(70) {
                 return .void([id], user: reservation.user)
             }
@@ -130,8 +130,7 @@ extension LimiterModel {
         case .pass(let microseconds): clock += microseconds
         case .reserve(let asks): return reserve(asks)
         case .settle(let batch): _ = settle(batch)
-        case .void(let ids, let user):
-            forbid(ids.map { ($0, user) })
+        case .void(let ids, _):
             _ = settle(ids.map { Settlement(id: $0, prompt: 0, output: 0, outcome: "") })
         case .charge(let user): _ = charge(user)
         case .change(let limits, let user): self.limits[user] = limits

@@ -134,8 +134,11 @@ final class Replica: Sendable {
     ) async throws -> Attempt {
         let request = ReservationRequest(
             completionID: id, userID: user, sessionID: session, promptTokens: cost - 1, maxTokens: 1, model: "m")
-        return Attempt(id: id, admission: try await onLimiter { try await $0.reserve(request) })
+        return Attempt(request: request, admission: try await onLimiter { try await $0.reserve(request) })
     }
+
+    /// Gives up an attempt, as if its answer had not come.
+    func undo(_ request: ReservationRequest) async throws { try await onLimiter { $0.undo(request) } }
 
     func settle(_ id: CompletionID, tokens: Int, outcome: SettlementOutcome = .done) async throws {
         let usage = Usage(promptTokens: tokens, completionTokens: 0, source: .exact, maxTokensApplied: 1)
@@ -170,8 +173,10 @@ final class Replica: Sendable {
 
 /// A reservation's id and what became of it.
 struct Attempt: Sendable {
-    let id: CompletionID
+    let request: ReservationRequest
     let admission: Admission
+
+    var id: CompletionID { request.completionID }
 
     var isAdmitted: Bool { if case .admitted = admission { true } else { false } }
     var refusal: ServiceError? { if case .refused(let error, _) = admission { error } else { nil } }

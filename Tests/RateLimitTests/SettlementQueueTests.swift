@@ -6,23 +6,22 @@ import Testing
 @Suite("The queue of settlements")
 struct SettlementQueueTests {
     private static func id(_ number: Int) -> CompletionID { CompletionID(UUIDBytes(high: 0x7000, low: UInt64(number))) }
-    private static let user = UserID(UUIDBytes(high: 1, low: 1))
 
-    private static func settlement(_ number: Int) -> SettlementQueue.Entry.Work {
+    private static func settlement(_ number: Int) -> Settlement {
         let usage = Usage(promptTokens: number, completionTokens: 0, source: .exact, maxTokensApplied: 1)
-        return .settle(Settlement(completionID: id(number), usage: usage, outcome: .done))
+        return Settlement(completionID: id(number), usage: usage, outcome: .done)
     }
 
     private func queue(_ numbers: Range<Int>) -> SettlementQueue {
         var queue = SettlementQueue()
-        for number in numbers { queue.add(Self.settlement(number), for: Self.id(number)) }
+        for number in numbers { queue.add(Self.settlement(number)) }
         return queue
     }
 
     @Test("gives each completion once, oldest first, a batch at a time")
     func batches() {
         var queue = queue(0..<700)
-        queue.add(Self.settlement(3), for: Self.id(3))
+        queue.add(Self.settlement(3))
         #expect(queue.count == 700)
         let first = queue.take()
         #expect(first.map(\.completionID) == (0..<500).map(Self.id))
@@ -37,7 +36,7 @@ struct SettlementQueueTests {
     func once() {
         var queue = queue(0..<1)
         let batch = queue.take()
-        queue.add(Self.settlement(0), for: Self.id(0))
+        queue.add(Self.settlement(0))
         let meanwhile = queue.take()
         #expect(meanwhile.isEmpty)
         let abandoned = queue.finished(batch, acknowledged: [Self.id(0)])
@@ -45,13 +44,11 @@ struct SettlementQueueTests {
         #expect(queue.isEmpty)
     }
 
-    @Test("tells what a completion will be settled at, from when it is queued until it is written; of a void nothing")
+    @Test("tells what a completion will be settled at, from when it is queued until it is written")
     func pending() {
         var queue = queue(0..<2)
-        queue.add(.void(Self.user), for: Self.id(2))
         let batch = queue.take()
         #expect(queue.settlement(of: Self.id(1))?.usage.promptTokens == 1)
-        #expect(queue.settlement(of: Self.id(2)) == nil)
         _ = queue.failed(batch, isPoison: false)
         #expect(queue.settlement(of: Self.id(1)) != nil)
         let again = queue.take()
@@ -78,15 +75,6 @@ struct SettlementQueueTests {
             let given = queue.finished(queue.take(), acknowledged: [Self.id(0)])
             #expect(given == (attempt == SettlementQueue.highestAttempts ? [Self.id(1)] : []))
         }
-        #expect(queue.isEmpty)
-    }
-
-    @Test("needs no acknowledgement for a void")
-    func void() {
-        var queue = SettlementQueue()
-        queue.add(.void(Self.user), for: Self.id(0))
-        let abandoned = queue.finished(queue.take(), acknowledged: [])
-        #expect(abandoned.isEmpty)
         #expect(queue.isEmpty)
     }
 

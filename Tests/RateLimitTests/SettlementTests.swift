@@ -178,10 +178,14 @@ extension DatabaseTests {
             #expect(try await replica.settled())
             #expect(try database.inFlight(user) == 0)
             #expect(try database.tokens(user) == before)
-            #expect(try database.value("select count(*) from reservations where process_id is not null") == "0")
+            #expect(try database.value("select count(*) from reservations") == "0")
         }
 
-        @Test("loses against its undoing, also when that overtakes it: it waits for a row and is forbidden meanwhile")
+        private static func request(_ user: UserID, _ id: CompletionID = CompletionID(randomUUID())) -> ReservationRequest {
+            ReservationRequest(completionID: id, userID: user, sessionID: nil, promptTokens: 99, maxTokens: 1, model: "m")
+        }
+
+        @Test("is undone, whichever of the two gets the user's row first")
         func overtaken() async throws {
             let database = try LimitsDatabase()
             let user = try database.makeUser()
@@ -191,19 +195,23 @@ extension DatabaseTests {
             let before = try #require(try database.tokens(user))
             let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
             try holder.run("begin; select from buckets for update")
-            let id = CompletionID(randomUUID())
-            async let late = replica.reserve(user, id: id)
+            let request = Self.request(user)
+            async let late = replica.onLimiter { try await $0.reserve(request) }
             let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-            let isBlocked = try await withLoop { loop in
-                await loop.io.wait(until: { (try? database.value(waiting)) == "1" }, deadline: .seconds(4))
+            let isBlocked: @Sendable (String) async throws -> Bool = { count in
+                try await withLoop { loop in
+                    await loop.io.wait(until: { (try? database.value(waiting)) == count }, deadline: .seconds(4))
+                }
             }
-            #expect(isBlocked)
-            try await other.onLimiter { $0.undo(id, of: user) }
-            #expect(try await other.settled())
+            #expect(try await isBlocked("1"))
+            try await other.undo(request)
+            #expect(try await isBlocked("2"))
             try holder.run("commit")
-            #expect(try await late.refusal?.code == .completionIDConflict)
+            _ = try? await late
+            #expect(try await other.settled())
             #expect(try database.inFlight(user) == 1)
             #expect(try database.tokens(user) == before)
+            #expect(try database.bills() == 0)
         }
 
         @Test("is undone where the database had admitted it already: slot, tokens and request come back, and nothing is billed")
@@ -215,7 +223,7 @@ extension DatabaseTests {
             try database.freeze(user)
             let attempt = try await replica.reserve(user, cost: 500)
             #expect(try database.requests(user) == 58)
-            try await replica.onLimiter { $0.undo(attempt.id, of: user) }
+            try await replica.undo(attempt.request)
             #expect(try await replica.settled())
             #expect(try database.inFlight(user) == 1)
             #expect(try database.tokens(user) == 89_900)
@@ -223,20 +231,89 @@ extension DatabaseTests {
             #expect(try database.bills() == 0)
         }
 
-        @Test("cannot be admitted after it was undone, and costs nothing when it tries")
+        @Test("cannot be admitted after it was undone, while another attempt under the same id can")
         func tombstone() async throws {
             let database = try LimitsDatabase()
             let user = try database.makeUser()
             let replica = try await Replica(database)
-            let id = CompletionID(randomUUID())
-            try await replica.onLimiter { $0.undo(id, of: user) }
+            let request = Self.request(user)
+            try await replica.undo(request)
             #expect(try await replica.settled())
-            #expect(try await replica.reserve(user, id: id).refusal?.code == .completionIDConflict)
+            await #expect(throws: ServiceError.self) { try await replica.onLimiter { try await $0.reserve(request) } }
             #expect(try database.inFlight(user) == 0)
+            #expect(try await replica.reserve(user, id: request.completionID).isAdmitted)
             // Once no statement can be that late any more, the mark goes.
-            try database.run("update reservations set created_at = now() - interval '11 minutes'")
+            try database.run("update voided_attempts set voided_at = now() - interval '11 minutes'")
             try await replica.onLease { try await $0.tidy() }
-            #expect(try database.reservations() == 0)
+            #expect(try database.value("select count(*) from voided_attempts") == "0")
+        }
+
+        @Test("leaves alone what runs under the same id by another attempt, be it of its user or of somebody else")
+        func otherAttempt() async throws {
+            let database = try LimitsDatabase()
+            let (user, stranger) = (try database.makeUser(), try database.makeUser())
+            let (replica, other) = (try await Replica(database), try await Replica(database))
+            let running = try await replica.reserve(user)
+            try await other.undo(Self.request(user, running.id))
+            try await other.undo(Self.request(stranger, running.id))
+            #expect(try await other.settled())
+            #expect(try database.inFlight(user) == 1)
+            try await replica.settle(running.id, tokens: 7)
+            #expect(try await replica.settled())
+            #expect(try database.value("select prompt_tokens from usage where completion_id = '\(running.id)'") == "7")
+        }
+
+        @Test("does not stand in the way of the settlement of a later attempt that the same process runs")
+        func laterAttempt() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            let id = CompletionID(randomUUID())
+            let first = Self.request(user, id)
+            let second = try await replica.reserve(user, id: id)
+            try await replica.undo(first)
+            try await replica.settle(second.id, tokens: 9)
+            #expect(try await replica.settled())
+            #expect(try database.bills() == 1)
+            #expect(try database.inFlight(user) == 0)
+        }
+
+        @Test("a twin that was admitted and settled while its batch waited for somebody else's row is not admitted again")
+        func twin() async throws {
+            let database = try LimitsDatabase()
+            // Rows are locked in the order of their users: the one that has to be waited for comes first.
+            let users = [try database.makeUser(), try database.makeUser()].sorted { $0.description < $1.description }
+            let (slow, user) = (users[0], users[1])
+            let other = try await Replica(database)
+            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            try holder.run("begin")
+            try holder.run("select from buckets where scope = $1 for update", [.uuid(slow.uuid)])
+            let id = CompletionID(randomUUID())
+            let values: [PostgresValue] = [
+                .uuid(randomUUID()), .uuidArray([randomUUID(), id.uuid]), .uuidArray([randomUUID(), randomUUID()]),
+                .uuidArray([slow.uuid, user.uuid]), .uuidArray([nil, nil]), .intArray([5, 5]), .intArray([5, 5]),
+                .textArray(["m", "m"]), .uuidArray([nil, nil]), .textArray(["", ""]), .bool(false),
+            ]
+            async let late = offPool {
+                try BlockingConnection(PostgresConfiguration(database.conninfo)).run(LimitStatements.reserve.sql, values)
+            }
+            let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+            let isBlocked = try await withLoop { loop in
+                await loop.io.wait(until: { (try? database.value(waiting)) == "1" }, deadline: .seconds(4))
+            }
+            #expect(isBlocked)
+            #expect(try await other.reserve(user, id: id).isAdmitted)
+            try await other.settle(id, tokens: 3)
+            #expect(try await other.settled())
+            try holder.run("commit")
+            do {
+                _ = try await late
+                Issue.record("the twin was admitted")
+            } catch let error as PostgresError {
+                #expect(error.state?.isRetryable == true, "\(error)")
+            }
+            #expect(try await other.reserve(user, id: id).refusal?.code == .completionIDConflict)
+            #expect(try database.bills() == 1)
         }
     }
 }

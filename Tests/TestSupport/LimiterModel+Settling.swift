@@ -30,7 +30,7 @@ extension LimiterModel {
         var ofInstance: [Change] = []
         var taken: Set<String> = []
         for settlement in batch {
-            if let reservation = reservations[settlement.id], !reservation.isVoid {
+            if let reservation = reservations[settlement.id] {
                 taken.insert(settlement.id)
                 reservations[settlement.id] = nil
                 let isVoid = settlement.outcome.isEmpty
@@ -73,12 +73,5 @@ extension LimiterModel {
             slots: -sum(changes, \.slots), requests: -sum(changes, \.requests), tokens: -sum(changes, \.tokens),
             ofDay: -sum(ofDay, \.tokens), ofMonth: -sum(ofMonth, \.tokens))
         return account
-    }
-
-    /// From now on nothing is admitted under these ids, of these users.
-    package mutating func forbid(_ ids: [(id: String, user: String)]) {
-        for (id, user) in ids where reservations[id] == nil {
-            reservations[id] = Reservation(user: user, cost: 0, admittedAt: clock, chargesInstance: false, isVoid: true)
-        }
     }
 }

@@ -55,7 +55,6 @@ package struct LimiterModel: Sendable, Equatable {
         package let cost: Int64
         package let admittedAt: Int64
         package let chargesInstance: Bool
-        package let isVoid: Bool
     }
 
     /// A row of the bill.
@@ -105,7 +104,7 @@ package struct LimiterModel: Sendable, Equatable {
                     instance.admit(cost)
                 }
                 reservations[ask.id] = Reservation(
-                    user: ask.user, cost: cost, admittedAt: mine.at, chargesInstance: isGuarded, isVoid: false)
+                    user: ask.user, cost: cost, admittedAt: mine.at, chargesInstance: isGuarded)
                 answer.requestUnits = mine.requestUnits
                 answer.tokenUnits = mine.tokenUnits
                 answer.inFlight = mine.inFlight
@@ -140,9 +139,10 @@ package struct LimiterModel: Sendable, Equatable {
         if reservations[ask.id] != nil || bills[ask.id] != nil { return refused("repeated") }
         if isPaused { return refused("paused") }
         if let models = limits.models, !models.contains(ask.model) { return refused("model_not_allowed") }
-        if let most = [limits.tokensPerMinute, limits.tokensPerDay, limits.tokensPerMonth].compactMap(\.self).min(), cost > most {
-            return refused("exceeds_plan", remaining: most)
-        }
+        let mostAtOnce = [
+            limits.tokensPerMinute, limits.tokensPerDay, limits.tokensPerMonth, instancePerDay, instancePerMonth,
+        ].compactMap(\.self).min()
+        if let mostAtOnce, cost > mostAtOnce { return refused("exceeds_plan", remaining: mostAtOnce) }
         if let budget = limits.tokensPerMonth, mine.monthTokens + cost > budget {
             return refused("month_budget", wait: untilNextMonth(of: mine), remaining: budget - mine.monthTokens)
         }

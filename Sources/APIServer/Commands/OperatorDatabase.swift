@@ -32,6 +32,7 @@ struct CommandFailure: Error, CustomStringConvertible {
     let description: String
 
     init(_ error: ServiceError) {
-        description = ([error.detail] + error.errors.map(\.detail) + [error.cause].compactMap(\.self)).joined(separator: "; ")
+        let details = error.errors.isEmpty ? [error.detail] : error.errors.map(\.detail)
+        description = (details + [error.cause].compactMap(\.self)).joined(separator: "; ")
     }
 }

@@ -11,6 +11,9 @@ import StrictJSON
 
 /// `POST /api/complete`: reads the request, reserves what it may cost, relays the upstream's answer, settles what it did cost.
 final class CompletionHandlers {
+    /// Together with the reservation's second: who wants a completion shall not wait long to hear that the database is away.
+    private static let presetDeadline = Duration.milliseconds(500)
+
     private let limiter: RateLimiter
     private let presets: PresetStore
     private let upstreams: UpstreamPool
@@ -49,6 +52,7 @@ final class CompletionHandlers {
         case .admitted(let grant):
             context.tell(grant.snapshot)
             ask.maxTokens = grant.maxTokens
+            ask.attempt = grant.attempt
             relay.grant(maxTokens: grant.maxTokens, upstream: grant.upstream)
         }
         upstreams.openRelays.insert(relay)
@@ -74,7 +78,7 @@ final class CompletionHandlers {
             let body = try await context.json()
             var request = try CompletionRequest.parse(body: body.span, models: configuration.models)
             if let presetID = request.presetID {
-                let preset = try await presets.preset(presetID, of: principal.userID)
+                let preset = try await presets.preset(presetID, of: principal.userID, deadline: Self.presetDeadline)
                 request = request.filled(prompt: preset.prompt, parameters: try preset.parameters)
             }
             let ask = try Ask(id: id, request, configuration: configuration)
@@ -113,7 +117,7 @@ final class CompletionHandlers {
     private func stream(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
         let meter = meters.start()
         await relay.relay(into: open(ask, context))
-        return streamed(relay, meter, context)
+        return streamed(relay, ask, meter, context)
     }
 
     @inline(never)
@@ -133,16 +137,16 @@ final class CompletionHandlers {
 
     @inline(never)
     private func streamed(
-        _ relay: CompletionRelay, _ meter: CompletionMeters.Measurement, _ context: RequestContext
+        _ relay: CompletionRelay, _ ask: Ask, _ meter: CompletionMeters.Measurement, _ context: RequestContext
     ) -> Reply {
         do throws(ServiceError) {
             let outcome = try relay.outcome()
-            settle(relay, outcome)
+            settle(relay, ask, outcome)
             meter.ended(outcome)
             if case .failed(let error) = outcome.ending { context.noteFailure(error) }
             return .streamed
         } catch {
-            return failed(error, relay, meter, context)
+            return failed(error, relay, ask, meter, context)
         }
     }
 
@@ -153,30 +157,32 @@ final class CompletionHandlers {
     ) -> Reply {
         do throws(ServiceError) {
             let result = try relay.result()
-            settle(relay, result.outcome)
+            settle(relay, ask, result.outcome)
             meter.ended(result.outcome)
             if stream.isClosed { return .streamed }
             return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
         } catch {
-            return failed(error, relay, meter, context)
+            return failed(error, relay, ask, meter, context)
         }
     }
 
     @inline(never)
     private func failed(
-        _ error: ServiceError, _ relay: CompletionRelay, _ meter: CompletionMeters.Measurement, _ context: RequestContext
+        _ error: ServiceError, _ relay: CompletionRelay, _ ask: Ask, _ meter: CompletionMeters.Measurement,
+        _ context: RequestContext
     ) -> Reply {
         let outcome = CompletionOutcome(ending: .failed(error), usage: relay.progress, upstream: relay.askedUpstream)
-        settle(relay, outcome)
+        settle(relay, ask, outcome)
         meter.ended(outcome)
         context.request.responseFields[.answeredCompletionID] = relay.id.description
         return context.refuse(error)
     }
 
-    private func settle(_ relay: CompletionRelay, _ outcome: CompletionOutcome) {
+    private func settle(_ relay: CompletionRelay, _ ask: Ask, _ outcome: CompletionOutcome) {
         limiter.settle(
             Settlement(
-                completionID: relay.id, userID: relay.owner, usage: outcome.usage, outcome: SettlementOutcome(outcome.ending),
+                completionID: relay.id, attempt: ask.attempt, userID: relay.owner, usage: outcome.usage,
+                outcome: SettlementOutcome(outcome.ending),
                 finishReason: outcome.finishReason, model: outcome.model, upstream: outcome.upstream))
     }
 
@@ -229,6 +235,8 @@ private struct Ask {
     let wantedTokens: Int?
     /// The one that applies, once the plan has decided.
     var maxTokens = 0
+    /// What the limits have admitted.
+    var attempt: UUIDBytes?
 
     init(id: CompletionID, _ request: CompletionRequest, configuration: Configuration) throws(ServiceError) {
         self.id = id
