@@ -79,7 +79,8 @@ package final class PostgresClient {
     /// Runs one statement, in a transaction of its own.
     /// - Parameter deadline: throws `timedOut` when no answer has come by then; a write may have been done nevertheless.
     package func execute(
-        _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: Lane = .hot, deadline: Duration = PostgresClient.deadline
+        _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: Lane = .hot,
+        deadline: Duration = PostgresClient.deadline
     ) async throws(PostgresError) -> PostgresResult {
         let step = PostgresCall.Step(statement: statement, values: try ParameterBuffer(values))
         guard let result = try await run([step], lane, deadline).first else { throw .decoding("no result") }

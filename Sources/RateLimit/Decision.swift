@@ -48,7 +48,10 @@ struct Decision: Equatable {
         let snapshot = BucketSnapshot(requests: requests, tokens: tokens)
         switch verdict {
         case .admitted:
-            return .admitted(Grant(maxTokens: maxTokens ?? 0, attempt: attempt, upstream: upstream, snapshot: snapshot))
+            return .admitted(
+                Grant(
+                    maxTokens: maxTokens ?? 0, attempt: attempt, upstream: upstream,
+                    isShortOfSlots: concurrentStreams.map { inFlight >= $0 - inFlight } ?? false, snapshot: snapshot))
         case .unknownUser: return .refused(ServiceError(.tokenInvalid, cause: "no such user"), nil)
         case .sessionRevoked: return .refused(ServiceError(.sessionRevoked), nil)
         default: return .refused(refusal, snapshot)

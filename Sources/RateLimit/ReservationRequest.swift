@@ -60,6 +60,8 @@ package struct Grant: Sendable, Equatable {
     package let attempt: UUIDBytes
     /// The upstream whose limits it was charged to, and that is to be asked first; nil where none was.
     package let upstream: String?
+    /// Whether half of the user's streams or more are running: somebody may wait for this one's slot.
+    package let isShortOfSlots: Bool
     /// The user's buckets after it.
     package let snapshot: BucketSnapshot
 }

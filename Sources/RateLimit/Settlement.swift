@@ -19,8 +19,8 @@ package struct Settlement: Sendable {
     package var completionID: CompletionID
     /// The attempt that was admitted; nil for whichever there is.
     package var attempt: UUIDBytes?
-    /// Whose it is; nil where only the database knows.
-    package var userID: UserID?
+    /// Who may be waiting for the slot that it frees; nil where nobody is.
+    package var awaitedBy: UserID?
     /// Zero tokens where the upstream was never asked.
     package var usage: Usage
     package var outcome: SettlementOutcome
@@ -32,12 +32,12 @@ package struct Settlement: Sendable {
     package var upstream: String?
 
     package init(
-        completionID: CompletionID, attempt: UUIDBytes? = nil, userID: UserID? = nil, usage: Usage, outcome: SettlementOutcome,
+        completionID: CompletionID, attempt: UUIDBytes? = nil, awaitedBy: UserID? = nil, usage: Usage, outcome: SettlementOutcome,
         finishReason: String? = nil, model: String? = nil, upstream: String? = nil
     ) {
         self.completionID = completionID
         self.attempt = attempt
-        self.userID = userID
+        self.awaitedBy = awaitedBy
         self.usage = usage
         self.outcome = outcome
         self.finishReason = finishReason

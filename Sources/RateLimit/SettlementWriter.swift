@@ -22,8 +22,8 @@ final class SettlementWriter {
     private var lastWrite = Int64.min / 2
     /// Fires when what is gathering has to be written.
     private var gatheringEnd: LoopTimer?
-    /// Whose settlements are gathering.
-    private var gatheringUsers: Set<UserID> = []
+    /// Users who may be waiting for a slot that a gathering settlement frees.
+    private var awaiting: Set<UserID> = []
     private var isGathering = false
     private var isClosed = false
 
@@ -47,7 +47,7 @@ final class SettlementWriter {
     /// Settles an admitted completion.
     func settle(_ settlement: Settlement) {
         queue.add(settlement)
-        if let userID = settlement.userID { gatheringUsers.insert(userID) }
+        if let userID = settlement.awaitedBy { awaiting.insert(userID) }
         if isGathering { return }
         if io.now - lastWrite < Self.gathering, let gatheringEnd {
             isGathering = true
@@ -65,7 +65,7 @@ final class SettlementWriter {
 
     /// Writes at once what a user has gathering: a slot that is free shall be found free by what is sent after this.
     func hurry(for userID: UserID) {
-        if isGathering, gatheringUsers.contains(userID) { endGathering() }
+        if isGathering, awaiting.contains(userID) { endGathering() }
     }
 
     private func endGathering() {
@@ -101,7 +101,7 @@ final class SettlementWriter {
     /// Writes one batch; whether the database has taken it and knew all of it.
     private func write() async -> Bool {
         let batch = queue.take()
-        gatheringUsers.removeAll(keepingCapacity: true)
+        awaiting.removeAll(keepingCapacity: true)
         lastWrite = io.now
         do throws(PostgresError) {
             try await writeVoids()

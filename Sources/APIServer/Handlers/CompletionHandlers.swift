@@ -53,6 +53,7 @@ final class CompletionHandlers {
             context.tell(grant.snapshot)
             ask.maxTokens = grant.maxTokens
             ask.attempt = grant.attempt
+            ask.isShortOfSlots = grant.isShortOfSlots
             relay.grant(maxTokens: grant.maxTokens, upstream: grant.upstream)
         }
         upstreams.openRelays.insert(relay)
@@ -181,7 +182,8 @@ final class CompletionHandlers {
     private func settle(_ relay: CompletionRelay, _ ask: Ask, _ outcome: CompletionOutcome) {
         limiter.settle(
             Settlement(
-                completionID: relay.id, attempt: ask.attempt, userID: relay.owner, usage: outcome.usage,
+                completionID: relay.id, attempt: ask.attempt, awaitedBy: ask.isShortOfSlots ? relay.owner : nil,
+                usage: outcome.usage,
                 outcome: SettlementOutcome(outcome.ending),
                 finishReason: outcome.finishReason, model: outcome.model, upstream: outcome.upstream))
     }
@@ -237,6 +239,8 @@ private struct Ask {
     var maxTokens = 0
     /// What the limits have admitted.
     var attempt: UUIDBytes?
+    /// Whether its slot may be waited for.
+    var isShortOfSlots = false
 
     init(id: CompletionID, _ request: CompletionRequest, configuration: Configuration) throws(ServiceError) {
         self.id = id
