@@ -215,6 +215,30 @@ create function wait_for(units bigint, level bigint, per_minute bigint) returns 
 language sql immutable parallel safe
 as $$ select case when units > level then (units - level + per_minute - 1) / per_minute else 0 end $$;
 
+-- The first of the candidates that has room, an empty name where that is one without limits; null where none has.
+create function free_upstream(candidates text[], served buckets[], cost bigint) returns text
+language sql immutable
+as $$
+    select name
+    from unnest(case when candidates = '{}' then '{""}' else candidates end) with ordinality as candidate (name, place)
+        left join unnest(served) as s on s.scope = upstream_scope(name)
+    where s.scope is null
+        or (wait_for(cost * 60000000, s.token_units, s.tokens_per_minute) = 0
+            and wait_for(60000000, s.request_units, s.requests_per_minute) = 0)
+    order by place limit 1
+$$;
+
+-- Microseconds until one of the candidates has room; null where none ever has.
+create function upstream_wait(candidates text[], served buckets[], cost bigint) returns bigint
+language sql immutable
+as $$
+    select min(greatest(
+        wait_for(cost * 60000000, s.token_units, s.tokens_per_minute),
+        wait_for(60000000, s.request_units, s.requests_per_minute)))
+    from unnest(candidates) as name join unnest(served) as s on s.scope = upstream_scope(name)
+    where cost <= coalesce(s.tokens_per_minute, cost)
+$$;
+
 -- Microseconds from `clock` to a moment of UTC.
 create function wait_until(moment timestamp, clock timestamptz) returns bigint
 language sql immutable parallel safe

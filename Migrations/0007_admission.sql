@@ -162,30 +162,6 @@ begin
 end
 $$;
 
--- The first of the candidates that has room, an empty name where that is one without limits; null where none has.
-create function free_upstream(candidates text[], served buckets[], cost bigint) returns text
-language sql immutable
-as $$
-    select name
-    from unnest(case when candidates = '{}' then '{""}' else candidates end) with ordinality as candidate (name, place)
-        left join unnest(served) as s on s.scope = upstream_scope(name)
-    where s.scope is null
-        or (wait_for(cost * 60000000, s.token_units, s.tokens_per_minute) = 0
-            and wait_for(60000000, s.request_units, s.requests_per_minute) = 0)
-    order by place limit 1
-$$;
-
--- Microseconds until one of the candidates has room; null where none ever has.
-create function upstream_wait(candidates text[], served buckets[], cost bigint) returns bigint
-language sql immutable
-as $$
-    select min(greatest(
-        wait_for(cost * 60000000, s.token_units, s.tokens_per_minute),
-        wait_for(60000000, s.request_units, s.requests_per_minute)))
-    from unnest(candidates) as name join unnest(served) as s on s.scope = upstream_scope(name)
-    where cost <= coalesce(s.tokens_per_minute, cost)
-$$;
-
 -- Reserves for each request a request, its tokens and a slot, in all the buckets and budgets that concern it, or nothing. Those of
 -- one user are decided in the order of their coming.
 --

@@ -141,7 +141,7 @@ extension DatabaseTests {
                     promptTokens: 10, completionTokens: 20, cachedTokens: 4, reasoningTokens: 6, source: .exact,
                     maxTokensApplied: 50)
                 try await replica.onLimiter {
-                    $0.settle(Settlement(completionID: attempt.id, userID: user, usage: usage, outcome: .done))
+                    $0.settle(Settlement(completionID: attempt.id, usage: usage, outcome: .done))
                 }
             }
             #expect(try await replica.settled())
