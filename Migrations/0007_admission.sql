@@ -1,8 +1,6 @@
 set local lock_timeout = '3s';
 set local statement_timeout = '30s';
-
 -- How completions are admitted: one function decides, for many requests at once, against everything that may be spent.
-
 -- Admissions that were given up are kept apart from now on.
 delete from reservations where process_id is null;
 
@@ -173,6 +171,8 @@ create function reserve_completions(
     presets uuid[], upstreams text[], is_crowded boolean
 ) returns setof admission
 language plpgsql
+-- By their keys: a plan that was made while a table was small would read all of it for ever, dead rows included.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
     asks completion_ask[] := completion_asks(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams);
@@ -202,7 +202,7 @@ declare
     changed buckets[];
     written bigint;
 begin
-    select * into guard from instance;
+    select * into guard from instance where only_row;
     is_guarded := guard.tokens_per_day is not null or guard.tokens_per_month is not null;
     scopes := users;
     if is_guarded then scopes := scopes || instance_scope(); end if;
@@ -325,6 +325,7 @@ create function charge_request(sender uuid) returns table (
     requests_per_minute bigint, request_units bigint, tokens_per_minute bigint, token_units bigint
 )
 language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 #variable_conflict use_column
 declare

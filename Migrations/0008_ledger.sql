@@ -174,6 +174,8 @@ create function settle_completions(
     reasons text[], models text[], upstreams text[], is_crowded boolean
 ) returns table (completion_id uuid, is_unflushed boolean)
 language plpgsql
+-- As with `reserve_completions`.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -184,7 +186,8 @@ declare
     held uuid[];
     lost uuid[] := '{}';
     known uuid[] := '{}';
-    is_guarded boolean := exists (select from instance where tokens_per_day is not null or tokens_per_month is not null);
+    is_guarded boolean := exists (
+        select from instance where only_row and (tokens_per_day is not null or tokens_per_month is not null));
     changes bucket_change[];
     change record;
     mine buckets;
@@ -297,6 +300,8 @@ $$;
 -- either done it already, or will see that it may not.
 create function void_attempts(attempts uuid[], completions uuid[], users uuid[]) returns void
 language plpgsql
+-- As with `reserve_completions`.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
     ids uuid[];

@@ -130,7 +130,8 @@ package struct PostgresConfiguration: Sendable {
     private var settings: String {
         "-c statement_timeout=\(statementTimeout.wholeMilliseconds)"
             + " -c idle_in_transaction_session_timeout=\(idleInTransactionTimeout.wholeMilliseconds)"
-            + " -c plan_cache_mode=force_generic_plan"
+            // Nothing here runs so long that compiling it pays.
+            + " -c plan_cache_mode=force_generic_plan -c jit=off"
     }
 }
 
