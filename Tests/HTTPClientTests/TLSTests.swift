@@ -79,7 +79,8 @@ struct TLSTests {
             let server = try ScriptedServer(io: loop.io)
             defer { server.stop() }
             let client = try Self.client("127.0.0.1", server, certificates.authority, loop.io)
-            let answer = try await client.post(timeouts: ExchangeTimeouts(connect: .seconds(3)))
+            // Long enough that the server, on the same loop, has accepted by then on a machine that is busy.
+            let answer = try await client.post(timeouts: ExchangeTimeouts(connect: .seconds(10)))
             #expect(answer.ending == .failed(.connectTimedOut, isAfterHead: false))
             #expect(client.connector.activeCount == 0)
             #expect(await until(loop.io) { server.peers.first?.isLeft == true })
