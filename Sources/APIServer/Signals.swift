@@ -33,13 +33,10 @@ final class Signals: Sendable {
     var mustHurry: Bool { state.withLock { $0.mustHurry } }
 
     /// Waits for the first signal; returns at once when it has come.
-    func first() async {
-        if state.withLock({ $0.received > 0 }) { return }
-        await wait(atMost: nil)
-    }
+    func first() async { await wait(until: { $0.received > 0 }, atMost: nil) }
 
     /// Waits for another signal, at most for `duration`.
-    func next(within duration: Duration) async { await wait(atMost: duration) }
+    func next(within duration: Duration) async { await wait(until: { _ in false }, atMost: duration) }
 
     /// Waits for a while, whatever comes.
     func pause(_ duration: Duration) async {
@@ -48,15 +45,18 @@ final class Signals: Sendable {
         }
     }
 
-    private func wait(atMost duration: Duration?) async {
+    /// Asks and begins to wait under one lock: a signal in between would be waited for in vain.
+    private func wait(until isOver: @Sendable (State) -> Bool, atMost duration: Duration?) async {
         await withCheckedContinuation { continuation in
-            let id = state.withLock { state in
+            let waiter: Int? = state.withLock { state in
+                if isOver(state) { return nil }
                 state.nextID += 1
                 state.waiters[state.nextID] = continuation
                 return state.nextID
             }
+            guard let waiter else { return continuation.resume() }
             guard let duration else { return }
-            queue.asyncAfter(deadline: .now() + duration.interval) { @Sendable [weak self] in self?.release(id) }
+            queue.asyncAfter(deadline: .now() + duration.interval) { @Sendable [weak self] in self?.release(waiter) }
         }
     }
 

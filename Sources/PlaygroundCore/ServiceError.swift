@@ -63,6 +63,19 @@ package struct ServiceError: Error, Sendable, Equatable {
         cause = nil
     }
 
+    /// Two parts of one request, which are both read: where neither can be used, the client hears of the fields of both at once.
+    package static func both<First, Second>(
+        _ first: () throws(ServiceError) -> First, _ second: () throws(ServiceError) -> Second
+    ) throws(ServiceError) -> (First, Second) {
+        let second = Result(catching: second)
+        do throws(ServiceError) {
+            return (try first(), try second.get())
+        } catch {
+            guard case .failure(let other) = second, !error.errors.isEmpty, error.errors != other.errors else { throw error }
+            throw ServiceError(fields: error.errors + other.errors)
+        }
+    }
+
     /// The error of a body that cannot be read: `invalid_json`, or `invalid_request` where it is JSON but repeats a name or
     /// holds what cannot be stored.
     package init(_ error: JSONError) {

@@ -1,6 +1,6 @@
 package import EventLoop
 package import Logging
-import PlaygroundCore
+package import PlaygroundCore
 
 /// The database as one loop sees it: a hot lane of pipelined connections for short statements, and a small slow lane for
 /// everything that may take long, because what is slow holds up all that is pipelined behind it.
@@ -77,26 +77,39 @@ package final class PostgresClient {
     // MARK: Calls
 
     /// Runs one statement, in a transaction of its own.
-    /// - Parameter deadline: throws `timedOut` when no answer has come by then; a write may have been done nevertheless.
+    /// - Parameters:
+    ///   - tenant: the user whose rows the statement may see and write, for its transaction alone; nil for none of anybody's.
+    ///   - deadline: throws `timedOut` when no answer has come by then; a write may have been done nevertheless.
     package func execute(
-        _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: Lane = .hot,
+        _ statement: PostgresStatement, _ values: [PostgresValue] = [], tenant: UserID? = nil, lane: Lane = .hot,
         deadline: Duration = PostgresClient.deadline
     ) async throws(PostgresError) -> PostgresResult {
-        let step = PostgresCall.Step(statement: statement, values: try ParameterBuffer(values))
-        guard let result = try await run([step], lane, deadline).first else { throw .decoding("no result") }
+        guard let result = try await transaction([(statement, values)], tenant: tenant, lane: lane, deadline: deadline).first
+        else { throw .decoding("no result") }
         return result
     }
 
     /// Runs statements in one round trip and one transaction: all take effect, or none. A transaction that falls to a deadlock
     /// or a serialization failure is run again, within the deadline.
+    ///
+    /// - Parameter tenant: as `execute` has it. It is set by a step of its own in the same round trip, and is gone with the
+    ///   transaction, however that ends.
     package func transaction(
-        _ steps: [Step], lane: Lane = .hot, deadline: Duration = PostgresClient.deadline
+        _ steps: [Step], tenant: UserID? = nil, lane: Lane = .hot, deadline: Duration = PostgresClient.deadline
     ) async throws(PostgresError) -> [PostgresResult] {
         var encoded: [PostgresCall.Step] = []
-        encoded.reserveCapacity(steps.count)
+        encoded.reserveCapacity(steps.count + 1)
+        if let tenant {
+            encoded.append(.init(statement: Self.enterTenant, values: try ParameterBuffer([.uuid(tenant.uuid)])))
+        }
         for (statement, values) in steps { encoded.append(.init(statement: statement, values: try ParameterBuffer(values))) }
-        return try await run(encoded, lane, deadline)
+        let results = try await run(encoded, lane, deadline)
+        return tenant == nil ? results : Array(results.dropFirst())
     }
+
+    /// The policies of row-level security compare with this setting. $1 user.
+    private static let enterTenant = PostgresStatement(
+        "enter_tenant", "select set_config('playground.tenant', $1::uuid::text, true)", .read)
 
     private func run(
         _ steps: [PostgresCall.Step], _ lane: Lane, _ deadline: Duration

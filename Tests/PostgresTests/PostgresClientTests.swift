@@ -41,6 +41,28 @@ struct PostgresClientTests {
         }
     }
 
+    @Test("a call's tenant is its own: gone with its transaction, also where that failed, with others pipelined around it")
+    func tenants() async throws {
+        let tenant = PostgresStatement("tenant", "select current_setting('playground.tenant', true), 1 / $1::bigint")
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            try await withThrowingTaskGroup { group in
+                for number in 1...400 {
+                    group.addTask {
+                        let user = number % 3 == 0 ? nil : UserID(UUIDBytes(high: 0, low: UInt64(number)))
+                        let divisor = PostgresValue.int(number % 5 == 0 ? 0 : 1)
+                        do {
+                            let answer = try await database.execute(tenant, [divisor], tenant: user)
+                            #expect((try answer.stringIfPresent(0, 0) ?? "") == (user?.description ?? ""))
+                        } catch let error as PostgresError {
+                            #expect(number % 5 == 0 && error.state == SQLState(rawValue: "22012"))
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("every call of a statement that cannot be prepared hears why, and others go on")
     func unpreparable() async throws {
         let bad = PostgresStatement("bad", "select * from nowhere")

@@ -1,5 +1,6 @@
 import EventLoop
 import Logging
+import PlaygroundCore
 import Postgres
 import TestSupport
 
@@ -9,11 +10,11 @@ struct TestDatabase: Sendable {
     let client: LoopBound<PostgresClient>
 
     func execute(
-        _ statement: PostgresStatement, _ values: [PostgresValue] = [], lane: PostgresClient.Lane = .hot,
-        deadline: Duration = .seconds(5)
+        _ statement: PostgresStatement, _ values: [PostgresValue] = [], tenant: UserID? = nil,
+        lane: PostgresClient.Lane = .hot, deadline: Duration = .seconds(5)
     ) async throws -> PostgresResult {
         try await loop.run { loop in
-            try await client.value(on: loop).execute(statement, values, lane: lane, deadline: deadline)
+            try await client.value(on: loop).execute(statement, values, tenant: tenant, lane: lane, deadline: deadline)
         }
     }
 

@@ -10,8 +10,9 @@ final class UsageHandlers {
     init(reader: UsageReader) { self.reader = reader }
 
     func report(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
-        let period = try UsagePeriod(from: context.query("from"), to: context.query("to"))
-        let limit = try PageRequest.limit(context.query("limit"))
+        let (period, limit) = try ServiceError.both(
+            { () throws(ServiceError) in try UsagePeriod(from: context.query("from"), to: context.query("to")) },
+            { () throws(ServiceError) in try PageRequest.limit(context.query("limit")) })
         let cursor = try context.query("cursor").map { text throws(ServiceError) in
             guard let cursor = UsageCursor(text) else { throw ServiceError(.invalidCursor) }
             return cursor
