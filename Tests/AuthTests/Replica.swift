@@ -11,10 +11,11 @@ import TestSupport
 struct AccountDatabase: Sendable {
     let conninfo: String
 
-    init() throws {
+    /// - Parameter also: further migrations.
+    init(also: [String] = []) throws {
         conninfo = try PostgresServer.shared().freshDatabase()
         let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Migrations")
-        for name in ["0001_users.sql", "0002_sessions.sql"] {
+        for name in ["0001_users.sql", "0002_sessions.sql"] + also {
             try run(try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8))
         }
     }
@@ -61,6 +62,7 @@ final class Replica: Sendable {
     deinit { loop.stop() }
 
     /// Does something with the accounts, on their loop.
+    @discardableResult
     func accounts<Value: Sendable>(
         _ body: @escaping @Sendable (AccountService) async throws -> Value
     ) async throws -> Value {
