@@ -38,8 +38,7 @@ create index audit_events_actor on audit_events (actor_id, at) where actor_id is
 -- Writes events, an array of objects. Who is meant by an e-mail address or a session is looked up here, so that a server need not,
 -- and takes the same time for every address. What was written before only gets its new count.
 create function record_audit_events(events jsonb) returns void
-language plpgsql security definer
-set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
 begin
     insert into audit_events as a (
@@ -71,8 +70,7 @@ $$;
 
 -- Removes what is older than so many days, `most` at most; how many.
 create function purge_audit_events(kept_days bigint, most bigint) returns bigint
-language plpgsql security definer
-set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
 declare
     removed bigint;
@@ -84,4 +82,7 @@ begin
 end
 $$;
 
-revoke execute on function record_audit_events(jsonb), purge_audit_events(bigint, bigint) from public;
+-- Servers write by the functions alone, and read nothing.
+select guard_rows('audit_events');
+select guard_task('record_audit_events');
+select guard_task('purge_audit_events');

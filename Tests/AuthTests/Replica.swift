@@ -11,11 +11,10 @@ import TestSupport
 struct AccountDatabase: Sendable {
     let conninfo: String
 
-    /// - Parameter also: further migrations.
-    init(also: [String] = []) throws {
+    init() throws {
         conninfo = try PostgresServer.shared().freshDatabase()
         let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Migrations")
-        for name in ["0001_users.sql", "0002_sessions.sql"] + also {
+        for name in ["0001_users.sql", "0002_sessions.sql"] {
             try run(try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8))
         }
     }
