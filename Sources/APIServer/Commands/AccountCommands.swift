@@ -65,7 +65,7 @@ enum OperatorAccounts {
         let keys =
             try keys ?? KeyRing(parsing: "operator:\(Base64.standard.encode((0..<32).map { _ in UInt8.random(in: 0...255) }))")
         return AccountService(
-            database: database, keys: keys, hasher: PasswordHasher(), revoked: RevokedSessions(),
+            database: database, keys: SessionKeys(keys), hasher: PasswordHasher(), revoked: RevokedSessions(),
             isRegistrationOpen: true, now: SystemClock.microseconds)
     }
 }
