@@ -22,6 +22,7 @@ struct SharedServices: Sendable {
     /// Of the configuration's upstreams, in its order.
     let circuits: [UpstreamCircuit]
     let completions = RunningCompletions()
+    let keys = APIKeyCache()
 }
 
 /// What one loop owns: its database lanes, its upstream connections, its limiter, and the responder in front of them.
@@ -32,6 +33,7 @@ final class LoopServices {
     let database: PostgresClient
     let accounts: AccountService
     let audit: AuditLog
+    private let verifier: APIKeyVerifier
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let limiter: RateLimiter
@@ -61,9 +63,12 @@ final class LoopServices {
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
+        let verifier = APIKeyVerifier(
+            database: database, cache: shared.keys, revoked: shared.revoked, io: io, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
                 keys: keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
+            keys: verifier,
             crossOrigin: configuration.crossOrigin)
         let audit = AuditLog(
             database: database, io: io, logger: shared.logger,
@@ -74,9 +79,11 @@ final class LoopServices {
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
             sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication, audit: audit),
+            keys: KeyHandlers(
+                book: APIKeyBook(database: database, audit: audit, revoked: shared.revoked, now: SystemClock.microseconds)),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
-                limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
+                limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams, configuration: configuration,
                 userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
@@ -94,6 +101,7 @@ final class LoopServices {
         self.database = database
         self.accounts = accounts
         self.audit = audit
+        self.verifier = verifier
         self.throttle = throttle
         self.limiter = limiter
         self.upstreams = upstreams
@@ -105,6 +113,7 @@ final class LoopServices {
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
         loop.spawn { loop in await this.value(on: loop).audit.run() }
+        loop.spawn { loop in await this.value(on: loop).verifier.run() }
     }
 
     private static func transports(_ clients: [HTTPClient], _ configuration: Configuration) throws -> [HTTPUpstreamTransport] {
@@ -159,6 +168,7 @@ final class LoopServices {
     func close() async {
         isClosed = true
         await limiter.drain(.seconds(5))
+        await verifier.close()
         await audit.drain(.seconds(2))
         for client in clients { client.close() }
     }

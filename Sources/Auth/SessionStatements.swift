@@ -80,11 +80,7 @@ enum SessionStatements {
 
     /// What was revoked lately, with its age in seconds; latest first. $1 how far back, in seconds; $2 how many at most.
     static let recentlyRevoked = PostgresStatement(
-        "auth_recently_revoked",
-        """
-        select id, greatest(0, extract(epoch from now() - revoked_at))::bigint from sessions
-        where revoked_at > now() - make_interval(secs => $1::bigint) order by revoked_at desc limit $2
-        """, .read)
+        "auth_recently_revoked", "select session, age from recently_revoked($1, $2)", .read)
 
     /// Removes rows that nothing can refer to any more, $1 at most.
     static let purge = PostgresStatement(

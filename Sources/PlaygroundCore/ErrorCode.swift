@@ -40,12 +40,14 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case invalidCredentials = "invalid_credentials"
     case originNotAllowed = "origin_not_allowed"
     case registrationClosed = "registration_closed"
+    case insufficientScope = "insufficient_scope"
 
     // What is there already
     case completionIDConflict = "completion_id_conflict"
     case idempotencyKeyInUse = "idempotency_key_in_use"
     case idempotencyKeyReused = "idempotency_key_reused"
     case presetLimitReached = "preset_limit_reached"
+    case keyLimitReached = "key_limit_reached"
     case versionConflict = "version_conflict"
     case versionRequired = "version_required"
 
@@ -105,10 +107,12 @@ extension ErrorCode {
         case .invalidCredentials: "E-mail address or password are wrong"
         case .originNotAllowed: "The origin may not use this server"
         case .registrationClosed: "New accounts cannot be registered here"
+        case .insufficientScope: "The API key is not good for this"
         case .completionIDConflict: "The completion id has been used before"
         case .idempotencyKeyInUse: "The first request with this idempotency key is still being answered"
         case .idempotencyKeyReused: "The idempotency key belongs to a request with another body"
         case .presetLimitReached: "No more presets can be saved"
+        case .keyLimitReached: "No more API keys can be made"
         case .versionConflict: "The preset has been changed meanwhile"
         case .versionRequired: "The version that was last seen is required"
         case .tooManyAttempts: "Too many attempts: wait before the next one"

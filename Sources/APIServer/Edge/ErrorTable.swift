@@ -10,11 +10,11 @@ extension ErrorCode {
             .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue:
             .badRequest
         case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials: .unauthorized
-        case .originNotAllowed, .registrationClosed: .forbidden
+        case .originNotAllowed, .registrationClosed, .insufficientScope: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached: .conflict
+        case .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .keyLimitReached: .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong
