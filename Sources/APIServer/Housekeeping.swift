@@ -2,6 +2,7 @@ import Auth
 import EventLoop
 import Idempotency
 import Logging
+import Mail
 import PlaygroundCore
 import Postgres
 import RateLimit
@@ -24,6 +25,9 @@ final class Housekeeping {
     private let throttle: LoginThrottle
     private let limiter: RateLimiter
     private let usage: UsageKeeper
+    private let recovery: AccountRecovery
+    /// Nil where this server sends no mail.
+    private let postman: MailPostman?
     private let configuration: Configuration
     private let io: LoopIO
     private let logger: Logger
@@ -36,6 +40,8 @@ final class Housekeeping {
         throttle = services.throttle
         limiter = services.limiter
         usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
+        recovery = services.recovery
+        postman = shared.configuration.mail.map { Self.postman($0, shared, services, io: loop.io) }
         configuration = shared.configuration
         io = loop.io
         logger = shared.logger
@@ -58,13 +64,26 @@ final class Housekeeping {
         loop.spawn { loop in await this.value(on: loop).feed.run() }
         loop.spawn { loop in await this.value(on: loop).purge() }
         loop.spawn { loop in await this.value(on: loop).keepUsage() }
+        loop.spawn { loop in await this.value(on: loop).postman?.run() }
     }
 
     func close() async {
         isClosed = true
         feed.stop()
         listener.close()
+        await postman?.stop()
         await lease.release()
+    }
+
+    private static func postman(
+        _ mail: Configuration.MailSettings, _ shared: SharedServices, _ services: LoopServices, io: LoopIO
+    ) -> MailPostman {
+        let meters = MailMeters()
+        return MailPostman(
+            database: services.database, client: SMTPClient(mail.smtp), stationery: mail.stationery,
+            keys: shared.configuration.keys,
+            io: io, logger: shared.logger, now: SystemClock.microseconds
+        ) { meters.noted($0, $1) }
     }
 
     /// Plan `default` and the limits of upstreams are what the environment says; the database tells them to every replica.
@@ -92,6 +111,7 @@ final class Housekeeping {
         while !isClosed {
             await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
             await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
+            await purge("links") { () throws(ServiceError) in try await recovery.purgeLinks() }
             await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }
             await io.pause(Self.purgeInterval)
         }

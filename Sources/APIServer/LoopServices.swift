@@ -30,6 +30,7 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let recovery: AccountRecovery
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let limiter: RateLimiter
@@ -52,6 +53,9 @@ final class LoopServices {
         let accounts = AccountService(
             database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
+        recovery = AccountRecovery(
+            database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
+            sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
@@ -61,7 +65,8 @@ final class LoopServices {
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
+            sessions: SessionHandlers(accounts: accounts, recovery: recovery, throttle: throttle, authentication: authentication),
+            recovery: RecoveryHandlers(recovery: recovery, throttle: throttle),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,

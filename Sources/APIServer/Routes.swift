@@ -6,6 +6,7 @@ import PlaygroundCore
 /// is open and waits for nothing), needs a session token; creating ones take an `Idempotency-Key`.
 struct Routes {
     let sessions: SessionHandlers
+    let recovery: RecoveryHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
@@ -21,6 +22,9 @@ struct Routes {
         open(.post, "/api/auth/login", sessions.login, &router)
         open(.post, "/api/auth/refresh", sessions.refresh, &router)
         open(.post, "/api/auth/logout", sessions.logout, &router)
+        open(.post, "/api/auth/password/forgot", recovery.forgot, &router)
+        open(.post, "/api/auth/password/reset", recovery.reset, &router)
+        open(.post, "/api/auth/email/verify", recovery.verify, &router)
         authenticated(.get, "/api/me", sessions.me, &router)
 
         authenticated(.get, "/api/presets", presets.list, &router)

@@ -9,11 +9,13 @@ import StrictJSON
 /// Accounts and sessions over HTTP: tokens in the body or, for frontends of our own origin, in cookies.
 final class SessionHandlers {
     private let accounts: AccountService
+    private let recovery: AccountRecovery
     private let throttle: LoginThrottle
     private let authentication: Authentication
 
-    init(accounts: AccountService, throttle: LoginThrottle, authentication: Authentication) {
+    init(accounts: AccountService, recovery: AccountRecovery, throttle: LoginThrottle, authentication: Authentication) {
         self.accounts = accounts
+        self.recovery = recovery
         self.throttle = throttle
         self.authentication = authentication
     }
@@ -24,6 +26,7 @@ final class SessionHandlers {
         let account = try accounts.newAccount(email: credentials.email, password: credentials.password)
         try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
             try await accounts.register(account)
+            try await recovery.confirmRegistration(account.email)
         }
         return .response(.json(.accepted) { $0.member("status", "accepted") })
     }
