@@ -25,6 +25,7 @@ create table account_links (
 
 create index account_links_user_id on account_links (user_id);
 create index account_links_expires_at on account_links (expires_at);
+select guard_rows('account_links');
 
 -- Mails to be sent. A row goes when a mail server has taken its mail, or when there is no hope left; whichever replica takes one has it for
 -- two minutes, and should it die meanwhile, another sends the mail after that. So none is lost, and one may come twice.
@@ -49,13 +50,14 @@ create table mail_outbox (
 create index mail_outbox_due_at on mail_outbox (due_at);
 create index mail_outbox_user_id on mail_outbox (user_id);
 create index mail_outbox_email on mail_outbox (email);
+select guard_rows('mail_outbox');
 
 -- The next mail that is due, which is the caller's for two minutes: with what it has become now that its time has come. An account that is
 -- not there gets none. The last attempt is told, so that its failure is not kept to oneself.
 create function take_mail(
     out id uuid, out kind text, out user_id uuid, out email text, out new_email text, out is_last boolean
 )
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
 declare
     mail mail_outbox;
@@ -94,21 +96,26 @@ begin
     is_last := mail.attempts >= 13;
 end
 $$;
+select guard_task('take_mail');
 
 -- Makes a mail's link good, before the mail is sent: until `lifetime` from now. One that is sent again gets the same.
 create function arm_link(
     link uuid, owner uuid, purpose text, email text, token_hash bytea, lifetime interval
 ) returns void
-language sql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
+#variable_conflict use_column
+begin
     insert into account_links (id, user_id, purpose, email, token_hash, expires_at)
-    select $1, u.id, $3, $4, $5, now() + $6 from users u where u.id = $2
-    on conflict (id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at
+    select link, u.id, arm_link.purpose, arm_link.email, arm_link.token_hash, now() + lifetime from users u where u.id = owner
+    on conflict (id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at;
+end
 $$;
+select guard_task('arm_link');
 
 -- A mail has been taken by a mail server, or is given up (`is_over`); or it is due again, each time three times as much later.
 create function settle_mail(mail uuid, is_over boolean) returns void
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
 begin
     if is_over then
@@ -120,45 +127,61 @@ begin
     end if;
 end
 $$;
+select guard_task('settle_mail');
 
 -- Writes a mail down. For `register` and `reset_password` there is no owner; one that waits already is not written twice.
 create function request_mail(mail uuid, kind text, owner uuid, email text) returns void
-language sql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
+#variable_conflict use_column
+begin
     insert into mail_outbox (id, kind, user_id, email)
-    select $1, $2, $3, $4
+    select mail, request_mail.kind, owner, request_mail.email
     where not exists (
-        select from mail_outbox o where o.kind = $2 and o.email = $4 and o.user_id is not distinct from $3 and o.attempts = 0)
+        select from mail_outbox o
+        where o.kind = request_mail.kind and o.email = request_mail.email and o.user_id is not distinct from owner
+            and o.attempts = 0);
+end
 $$;
+select guard_task('request_mail');
 
 -- Ends sessions of a user on every replica, all but `kept`; which they were.
 create function end_sessions(owner uuid, kept uuid) returns uuid[]
-language sql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
-    with ended as (
+declare
+    ended uuid[];
+begin
+    with gone as (
         update sessions s set revoked_at = now()
-        where s.user_id = $1 and s.revoked_at is null and s.id is distinct from $2
+        where s.user_id = owner and s.revoked_at is null and s.id is distinct from kept
         returning s.id
-    ), told as (
-        select id, pg_notify('session_revoked', id::text) from ended
     )
-    select coalesce(array_agg(id), '{}') from told
+    select coalesce(array_agg(g.id), '{}') into ended from gone g;
+    perform pg_notify('session_revoked', id::text) from unnest(ended) as id;
+    return ended;
+end
 $$;
 
--- Whose address a link that sets a password was sent to; no row where it is no good, or not any more.
-create function password_link(link uuid, given_purpose text, given_hash bytea) returns setof text
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
+-- The address that a link that sets a password was sent to; null where it is no good, or not any more.
+create function password_link(link uuid, given_purpose text, given_hash bytea) returns text
+language plpgsql stable
 as $$
-    select l.email from account_links l
-    where l.id = $1 and l.purpose = $2 and l.token_hash = $3 and l.expires_at > now() and l.purpose in ('reset', 'invite')
+begin
+    return (
+        select l.email from account_links l
+        where l.id = link and l.purpose = given_purpose and l.token_hash = given_hash and l.expires_at > now()
+            and l.purpose in ('reset', 'invite'));
+end
 $$;
+select guard_task('password_link');
 
 -- Sets a password by a link, which is used up with all others that would set one, and ends all sessions; which they were, or null where the
 -- link is no good. Who follows a link has shown that its address is theirs. The owner is told by mail where there is mail.
 create function use_password_link(
     link uuid, given_purpose text, given_hash bytea, new_password_hash text, notice uuid
 ) returns uuid[]
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
 declare
     used account_links;
@@ -179,11 +202,12 @@ begin
     return end_sessions(used.user_id, null);
 end
 $$;
+select guard_task('use_password_link');
 
 -- Confirms an address by a link, or makes it the account's: done, taken (by another account meanwhile) or invalid. With another address
 -- all other links of the account are worth nothing, and the old address is told.
 create function use_email_link(link uuid, given_purpose text, given_hash bytea, notice uuid) returns text
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
 declare
     used account_links;
@@ -210,15 +234,19 @@ begin
     return 'done';
 end
 $$;
+select guard_task('use_email_link');
 
 -- Removes links that nobody can follow any more, so many at most; how many.
 create function purge_links(most bigint) returns bigint
-language sql security definer set search_path = pg_catalog, public, pg_temp
+language plpgsql
 as $$
-    with gone as (
-        delete from account_links where id in (
-            select id from account_links where expires_at < now() order by expires_at limit $1 for update skip locked)
-        returning 1
-    )
-    select count(*) from gone
+declare
+    gone bigint;
+begin
+    delete from account_links
+    where id in (select id from account_links where expires_at < now() order by expires_at limit most for update skip locked);
+    get diagnostics gone = row_count;
+    return gone;
+end
 $$;
+select guard_task('purge_links');

@@ -28,6 +28,7 @@ final class Housekeeping {
     private let recovery: AccountRecovery
     /// Nil where this server sends no mail.
     private let postman: MailPostman?
+    private let mailClient: SMTPClient?
     private let configuration: Configuration
     private let io: LoopIO
     private let logger: Logger
@@ -41,7 +42,15 @@ final class Housekeeping {
         limiter = services.limiter
         usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
         recovery = services.recovery
-        postman = shared.configuration.mail.map { Self.postman($0, shared, services, io: loop.io) }
+        let meters = MailMeters()
+        let mail = shared.configuration.mail.map { (SMTPClient($0.smtp), $0.stationery) }
+        postman = mail.map { client, stationery in
+            MailPostman(
+                database: services.database, client: client, stationery: stationery, keys: services.keys, io: loop.io,
+                logger: shared.logger, now: SystemClock.microseconds
+            ) { meters.noted($0, $1) }
+        }
+        mailClient = mail?.0
         configuration = shared.configuration
         io = loop.io
         logger = shared.logger
@@ -67,23 +76,18 @@ final class Housekeeping {
         loop.spawn { loop in await this.value(on: loop).postman?.run() }
     }
 
+    /// Takes the secrets of this configuration into use: hears over a connection of its database once the present one is lost.
+    func useSecrets(of configuration: Configuration) {
+        listener.use(configuration.database)
+        if let smtp = configuration.mail?.smtp { mailClient?.use(smtp) }
+    }
+
     func close() async {
         isClosed = true
         feed.stop()
         listener.close()
         await postman?.stop()
         await lease.release()
-    }
-
-    private static func postman(
-        _ mail: Configuration.MailSettings, _ shared: SharedServices, _ services: LoopServices, io: LoopIO
-    ) -> MailPostman {
-        let meters = MailMeters()
-        return MailPostman(
-            database: services.database, client: SMTPClient(mail.smtp), stationery: mail.stationery,
-            keys: shared.configuration.keys,
-            io: io, logger: shared.logger, now: SystemClock.microseconds
-        ) { meters.noted($0, $1) }
     }
 
     /// Plan `default` and the limits of upstreams are what the environment says; the database tells them to every replica.

@@ -7,7 +7,7 @@ package import Postgres
 /// time tells. ``MailPostman`` finds that out later.
 package final class AccountRecovery {
     private let database: PostgresClient
-    private let keys: KeyRing
+    private let keys: SessionKeys
     private let hasher: PasswordHasher
     private let revoked: RevokedSessions
     private let sendsMail: Bool
@@ -18,7 +18,7 @@ package final class AccountRecovery {
     ///   - sendsMail: whether this server has somebody to hand mails to. Links that came another way are good without.
     ///   - now: microseconds since 1970.
     package init(
-        database: PostgresClient, keys: KeyRing, hasher: PasswordHasher, revoked: RevokedSessions, sendsMail: Bool,
+        database: PostgresClient, keys: SessionKeys, hasher: PasswordHasher, revoked: RevokedSessions, sendsMail: Bool,
         now: @escaping WallClock
     ) {
         self.database = database
@@ -50,13 +50,13 @@ package final class AccountRecovery {
     /// Sets the password of the account that a link was made for. The link is used up, and all sessions end, on every replica.
     /// - Throws: `link_invalid`; `invalid_request` for `new_password`; `overloaded`; `database_unavailable`.
     package func setPassword(_ password: String, by token: String) async throws(ServiceError) {
-        guard let link = AccountLink(presented: token, keys: keys), link.purpose == .reset || link.purpose == .invite else {
+        guard let link = AccountLink(presented: token, keys: keys.ring), link.purpose == .reset || link.purpose == .invite else {
             throw ServiceError(.linkInvalid)
         }
         // Before anything is hashed: nobody makes work here who was not sent a link.
         let found = try await run(MailStatements.passwordLink, Self.values(link))
-        guard !found.isEmpty else { throw ServiceError(.linkInvalid) }
-        let email = try reading { () throws(PostgresError) in try found.string(0, 0) }
+        let email = try reading { () throws(PostgresError) in try found.stringIfPresent(0, 0) }
+        guard let email else { throw ServiceError(.linkInvalid) }
         try PasswordPolicy.check(password, for: try? EmailAddress(parsing: email), field: "new_password")
         let hash = try await hasher.hash(password)
         let notice: UUIDBytes? = sendsMail ? try newID() : nil
@@ -71,7 +71,7 @@ package final class AccountRecovery {
     /// Confirms an account's address, or gives it the address that the link was sent to.
     /// - Throws: `link_invalid`; `email_taken`; `database_unavailable`.
     package func confirmEmail(by token: String) async throws(ServiceError) {
-        guard let link = AccountLink(presented: token, keys: keys), link.purpose == .verify || link.purpose == .change else {
+        guard let link = AccountLink(presented: token, keys: keys.ring), link.purpose == .verify || link.purpose == .change else {
             throw ServiceError(.linkInvalid)
         }
         let result = try await run(MailStatements.useEmailLink, Self.values(link) + [.uuid(try newID())])

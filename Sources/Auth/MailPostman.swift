@@ -38,7 +38,7 @@ package final class MailPostman {
     private let database: PostgresClient
     private let client: SMTPClient
     private let stationery: Stationery
-    private let keys: KeyRing
+    private let keys: SessionKeys
     private let io: LoopIO
     private let logger: Logger
     private let now: WallClock
@@ -51,7 +51,7 @@ package final class MailPostman {
     ///   - now: microseconds since 1970.
     ///   - noted: told of every attempt.
     package init(
-        database: PostgresClient, client: SMTPClient, stationery: Stationery, keys: KeyRing, io: LoopIO, logger: Logger,
+        database: PostgresClient, client: SMTPClient, stationery: Stationery, keys: SessionKeys, io: LoopIO, logger: Logger,
         now: @escaping WallClock, noted: @escaping (MailKind, Outcome) -> Void
     ) {
         self.database = database
@@ -144,7 +144,7 @@ package final class MailPostman {
             .frontendURL: stationery.frontendURL, .email: due.email, .newEmail: due.newEmail ?? "",
         ]
         if let purpose = due.kind.linkPurpose {
-            guard let link = AccountLink(id: due.id, purpose: purpose, keys: keys) else {
+            guard let link = AccountLink(id: due.id, purpose: purpose, keys: keys.ring) else {
                 throw ServiceError(.internalError, cause: "HMAC failed")
             }
             _ = try await database.execute(

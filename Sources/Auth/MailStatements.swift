@@ -15,7 +15,7 @@ enum MailStatements {
     /// Removes a mail, or puts it off. $1 mail, $2 whether it is over.
     static let settle = PostgresStatement("mail_settle", "select settle_mail($1, $2)")
 
-    /// The e-mail address that a link to set a password was sent to; no row where it is no good. $1 link, $2 purpose, $3 hash.
+    /// The e-mail address that a link to set a password was sent to; null where it is no good. $1 link, $2 purpose, $3 hash.
     static let passwordLink = PostgresStatement("mail_password_link", "select password_link($1, $2, $3)", .read)
 
     /// Sets a password by a link. One row: the sessions that ended, null where the link is no good.
