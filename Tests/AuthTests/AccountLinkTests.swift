@@ -8,7 +8,9 @@ struct AccountLinkTests {
     static let id = UUIDBytes(high: 0x0193_5000_0000_7000, low: 0x8000_0000_0000_0001)
 
     static func ring(_ ids: String...) throws -> KeyRing {
-        try KeyRing(parsing: ids.map { "\($0):\(Base64.standard.encode(Array("\($0)-key-0123456789-0123456789-0123".utf8)))" }.joined(separator: ","))
+        try KeyRing(
+            parsing: ids.map { "\($0):\(Base64.standard.encode(Array("\($0)-key-0123456789-0123456789-0123".utf8)))" }.joined(
+                separator: ","))
     }
 
     @Test("is read again, and is the same each time it is made with the same key", arguments: AccountLink.Purpose.allCases)
@@ -17,7 +19,9 @@ struct AccountLinkTests {
         let link = try #require(AccountLink(id: Self.id, purpose: purpose, keys: keys))
         #expect(AccountLink(id: Self.id, purpose: purpose, keys: keys) == link)
         #expect(AccountLink(presented: link.token, keys: keys) == link)
-        #expect(AccountLink(presented: link.token, keys: try Self.ring("c", "a")) == link, "the key signs no more, and is there still")
+        #expect(
+            AccountLink(presented: link.token, keys: try Self.ring("c", "a")) == link, "the key signs no more, and is there still"
+        )
         #expect(link.token.utf8.allSatisfy { $0.isURLSafe })
     }
 

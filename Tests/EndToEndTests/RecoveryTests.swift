@@ -62,14 +62,15 @@ struct RecoveryTests {
             let last = try #require(try mail.mails(to: "ann@example.com", count: 3).last).token()
             #expect(first != last)
             let statuses = Mutex<[Int]>([])
-            try concurrently(12) { index in
+            try concurrently(6) { index in
                 let answer = try stack.send(
                     "password/reset", ["token": first, "new_password": Self.newPassword], on: stack.replicas[index % 2])
                 statuses.withLock { $0.append(answer.status) }
             }
             #expect(statuses.withLock { $0.filter { $0 == 204 }.count } == 1)
             #expect(statuses.withLock { $0.allSatisfy { $0 == 204 || $0 == 400 } })
-            #expect(try stack.send("password/reset", ["token": last, "new_password": Self.password]).problemCode == "link_invalid")
+            #expect(
+                try stack.send("password/reset", ["token": last, "new_password": Self.password]).problemCode == "link_invalid")
         }
     }
 
@@ -77,7 +78,8 @@ struct RecoveryTests {
     func purposes() async throws {
         try await Stack.withMail { stack, mail in
             try stack.register("ann@example.com", Self.password)
-            let verify = try #require(try mail.mails(to: "ann@example.com").last).token(at: "https://app.example.com/verify-email")
+            let verify = try #require(try mail.mails(to: "ann@example.com").last).token(
+                at: "https://app.example.com/verify-email")
             #expect(try stack.forgot("ann@example.com").status == 202)
             let reset = try #require(try mail.mails(to: "ann@example.com", count: 2).last).token()
             let session = try stack.logIn("ann@example.com", Self.password)
@@ -95,11 +97,14 @@ struct RecoveryTests {
             }
             // All of them are stored, and none of them is.
             let stored = try stack.rows(
-                "select l::text from account_links l union all select o::text from mail_outbox o union all select u::text from users u")
+                "select l::text from account_links l union all select o::text from mail_outbox o union all select u::text from users u"
+            )
             for token in [reset, verify] { #expect(!stored.joined().contains { $0?.contains(token.dropFirst(60)) == true }) }
             #expect(try stack.row("select count(*) from account_links") == ["2"])
             _ = try stack.rows("update account_links set expires_at = now()")
-            #expect(try stack.send("password/reset", ["token": reset, "new_password": Self.newPassword]).problemCode == "link_invalid")
+            #expect(
+                try stack.send("password/reset", ["token": reset, "new_password": Self.newPassword]).problemCode == "link_invalid"
+            )
             #expect(try stack.send("email/verify", ["token": verify]).problemCode == "link_invalid")
         }
     }
@@ -128,17 +133,22 @@ struct RecoveryTests {
         try await Stack.withMail(environment: proxied) { stack, mail in
             let count = 300
             _ = try stack.rows(
-                "insert into users (id, email) select gen_random_uuid(), 'known' || n || '@example.com' from generate_series(1, \(count)) n")
+                "insert into users (id, email) select gen_random_uuid(), 'known' || n || '@example.com' from generate_series(1, \(count)) n"
+            )
             var times: [Bool: [Duration]] = [true: [], false: []]
             var answers: Set<String> = []
             let client = try stack.server.client()
             for number in 1...count {
                 // Which of the two comes first is not always the same.
                 for isKnown in number % 2 == 0 ? [true, false] : [false, true] {
-                    let fields = ["Content-Type": "application/json", "X-Forwarded-For": "10.\(number / 250).\(number % 250).\(isKnown ? 1 : 2)"]
+                    let fields = [
+                        "Content-Type": "application/json",
+                        "X-Forwarded-For": "10.\(number / 250).\(number % 250).\(isKnown ? 1 : 2)",
+                    ]
                     let began = ContinuousClock.now
                     let answer = try client.request(
-                        "POST", "/api/auth/password/forgot", fields, body: #"{"email":"\#(isKnown ? "known" : "nobody")\#(number)@example.com"}"#)
+                        "POST", "/api/auth/password/forgot", fields,
+                        body: #"{"email":"\#(isKnown ? "known" : "nobody")\#(number)@example.com"}"#)
                     times[isKnown]?.append(ContinuousClock.now - began)
                     answers.insert("\(answer.status) \(answer.text) \(answer.head.fields.map(\.name).sorted())")
                 }
@@ -165,7 +175,7 @@ struct RecoveryTests {
                 #expect(refused.status == 429)
                 #expect(refused.problemCode == "too_many_attempts")
                 #expect((3_500_000...3_600_000).contains(refused["retry_after_ms"]?.integer ?? 0))
-                refusals.append(refused.detail)
+                refusals.append(refused["detail"]?.string ?? "")
             }
             #expect(refusals[0] == refusals[1])
             #expect(try stack.forgot("not an address").status == 400)
@@ -179,7 +189,7 @@ struct RecoveryTests {
         try await Stack.with(users: 0, environment: Stack.mailVariables(port: port)) { stack in
             try stack.register("ann@example.com", Self.password)
             try stack.expect("select attempts from mail_outbox", becomes: "1")
-            #expect(try stack.row("select extract(epoch from due_at - now()) between 1 and 5 from mail_outbox where attempts = 1") == ["t"])
+            try stack.expect("select due_at < now() + interval '6 seconds' from mail_outbox where attempts = 1", becomes: "t")
             let mail = try MailServer(port: port)
             _ = try stack.rows("update mail_outbox set due_at = now()")
             #expect(try mail.mails(to: "ann@example.com").count == 1)
@@ -199,14 +209,17 @@ struct RecoveryTests {
             try stack.expect("select count(*) from account_links", becomes: "1")
             let hash = try stack.row("select encode(token_hash, 'hex') from account_links")
             try stack.server.process.kill()
-            let row = try stack.row("select attempts, due_at between now() + interval '90 seconds' and now() + interval '2 minutes' from mail_outbox")
+            let row = try stack.row(
+                "select attempts, due_at between now() + interval '90 seconds' and now() + interval '2 minutes' from mail_outbox")
             #expect(row == ["1", "t"], "nobody else sends it for two minutes")
-            _ = try stack.rows("update mail_outbox set email = 'ann@example.com', due_at = now(); update users set email = 'ann@example.com'")
+            _ = try stack.rows(
+                "update mail_outbox set email = 'ann@example.com', due_at = now(); update users set email = 'ann@example.com'")
             try stack.startReplica()
             let token = try #require(try mail.mails(to: "ann@example.com").last).token()
             #expect(try stack.row("select encode(token_hash, 'hex') from account_links") == hash)
             _ = try stack.rows("update account_links set email = 'ann@example.com'")
-            let answer = try stack.send("password/reset", ["token": token, "new_password": Self.newPassword], on: stack.replicas[1])
+            let answer = try stack.send(
+                "password/reset", ["token": token, "new_password": Self.newPassword], on: stack.replicas[1])
             #expect(answer.status == 204)
         }
     }
@@ -232,10 +245,12 @@ struct RecoveryTests {
             try stack.register("ann@example.com", Self.password)
             #expect(try stack.row("select count(*) from mail_outbox") == ["0"])
             #expect(try stack.ask("GET", "/api/info")["account.password_reset"]?.bool == false)
-            #expect(try stack.send("password/reset", ["token": "x", "new_password": Self.newPassword]).problemCode == "link_invalid")
+            #expect(
+                try stack.send("password/reset", ["token": "x", "new_password": Self.newPassword]).problemCode == "link_invalid")
         }
         try await Stack.withMail { stack, _ in
-            #expect(try stack.ask("GET", "/api/info")["account.password_reset"]?.bool == true)
+            let info = try stack.ask("GET", "/api/info")
+            #expect(info["account.password_reset"]?.bool == true)
         }
     }
 }
@@ -271,7 +286,8 @@ extension Stack {
         var writer = JSONWriter()
         writer.object { writer in for (name, value) in members { writer.member(name, value) } }
         return try ask(
-            "POST", "/api/auth/\(route)", ["Content-Type": "application/json"], body: String(decoding: writer.bytes, as: UTF8.self),
+            "POST", "/api/auth/\(route)", ["Content-Type": "application/json"],
+            body: String(decoding: writer.bytes, as: UTF8.self),
             on: replica)
     }
 
