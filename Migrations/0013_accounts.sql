@@ -176,11 +176,11 @@ end
 $$;
 select guard_task('password_link');
 
--- Sets a password by a link, which is used up with all others that would set one, and ends all sessions; which they were, or null where the
--- link is no good. Who follows a link has shown that its address is theirs. The owner is told by mail where there is mail.
+-- Sets a password by a link, which is used up with all others that would set one, and ends all sessions: whose, and which they were; nulls
+-- where the link is no good. Who follows a link has shown that its address is theirs. The owner is told by mail where there is mail.
 create function use_password_link(
-    link uuid, given_purpose text, given_hash bytea, new_password_hash text, notice uuid
-) returns uuid[]
+    link uuid, given_purpose text, given_hash bytea, new_password_hash text, notice uuid, out owner uuid, out ended uuid[]
+)
 language plpgsql
 as $$
 declare
@@ -190,48 +190,53 @@ begin
     where l.id = link and l.purpose = given_purpose and l.token_hash = given_hash and l.expires_at > now()
         and l.purpose in ('reset', 'invite')
     returning * into used;
-    if used.id is null then return null; end if;
     update users u
     set password_hash = new_password_hash, email_verified_at = coalesce(u.email_verified_at, now())
-    where u.id = used.user_id and u.email = used.email;
-    if not found then return null; end if;
-    delete from account_links l where l.user_id = used.user_id and l.purpose in ('reset', 'invite');
+    where u.id = used.user_id and u.email = used.email
+    returning u.id into owner;
+    if owner is null then return; end if;
+    delete from account_links l where l.user_id = owner and l.purpose in ('reset', 'invite');
     if notice is not null then
-        insert into mail_outbox (id, kind, user_id, email) values (notice, 'password_changed', used.user_id, used.email);
+        insert into mail_outbox (id, kind, user_id, email) values (notice, 'password_changed', owner, used.email);
     end if;
-    return end_sessions(used.user_id, null);
+    ended := end_sessions(owner, null);
 end
 $$;
 select guard_task('use_password_link');
 
--- Confirms an address by a link, or makes it the account's: done, taken (by another account meanwhile) or invalid. With another address
+-- Confirms an address by a link, or makes it the account's: whose, and done, taken (by another account meanwhile) or invalid. With another address
 -- all other links of the account are worth nothing, and the old address is told.
-create function use_email_link(link uuid, given_purpose text, given_hash bytea, notice uuid) returns text
+create function use_email_link(
+    link uuid, given_purpose text, given_hash bytea, notice uuid, out owner uuid, out verdict text
+)
 language plpgsql
 as $$
 declare
     used account_links;
     old_email text;
 begin
+    verdict := 'invalid';
     delete from account_links l
     where l.id = link and l.purpose = given_purpose and l.token_hash = given_hash and l.expires_at > now()
         and l.purpose in ('verify', 'change')
     returning * into used;
-    if used.id is null then return 'invalid'; end if;
     if used.purpose = 'verify' then
-        update users u set email_verified_at = coalesce(u.email_verified_at, now()) where u.id = used.user_id and u.email = used.email;
-        return case when found then 'done' else 'invalid' end;
+        update users u set email_verified_at = coalesce(u.email_verified_at, now())
+        where u.id = used.user_id and u.email = used.email
+        returning u.id into owner;
+    elsif used.purpose = 'change' then
+        select u.id, u.email into owner, old_email from users u where u.id = used.user_id for update;
+        begin
+            update users u set email = used.email, email_verified_at = now() where u.id = owner;
+        exception when unique_violation then
+            verdict := 'taken';
+            return;
+        end;
+        delete from account_links l where l.user_id = owner;
+        insert into mail_outbox (id, kind, user_id, email, new_email)
+        values (notice, 'email_changed', owner, old_email, used.email);
     end if;
-    select u.email into old_email from users u where u.id = used.user_id for update;
-    begin
-        update users u set email = used.email, email_verified_at = now() where u.id = used.user_id;
-    exception when unique_violation then
-        return 'taken';
-    end;
-    delete from account_links l where l.user_id = used.user_id;
-    insert into mail_outbox (id, kind, user_id, email, new_email)
-    values (notice, 'email_changed', used.user_id, old_email, used.email);
-    return 'done';
+    if owner is not null then verdict := 'done'; end if;
 end
 $$;
 select guard_task('use_email_link');

@@ -48,8 +48,9 @@ package final class AccountRecovery {
     }
 
     /// Sets the password of the account that a link was made for. The link is used up, and all sessions end, on every replica.
+    /// - Returns: whose account it is, and whether the link was an invitation.
     /// - Throws: `link_invalid`; `invalid_request` for `new_password`; `overloaded`; `database_unavailable`.
-    package func setPassword(_ password: String, by token: String) async throws(ServiceError) {
+    package func setPassword(_ password: String, by token: String) async throws(ServiceError) -> (user: UserID, isInvited: Bool) {
         guard let link = AccountLink(presented: token, keys: keys.ring), link.purpose == .reset || link.purpose == .invite else {
             throw ServiceError(.linkInvalid)
         }
@@ -61,25 +62,26 @@ package final class AccountRecovery {
         let hash = try await hasher.hash(password)
         let notice: UUIDBytes? = sendsMail ? try newID() : nil
         let result = try await run(MailStatements.usePasswordLink, Self.values(link) + [.text(hash), .uuid(notice)])
-        let ended = try reading { () throws(PostgresError) in try result.stringIfPresent(0, 0) }
-        guard let ended else { throw ServiceError(.linkInvalid) }
-        for session in ended.split(separator: ",").compactMap({ SessionID(String($0)) }) {
+        let used = try reading { () throws(PostgresError) in (try result.uuidIfPresent(0, 0), try result.stringIfPresent(0, 1)) }
+        guard let user = used.0 else { throw ServiceError(.linkInvalid) }
+        for session in (used.1 ?? "").split(separator: ",").compactMap({ SessionID(String($0)) }) {
             revoked.insert(session, age: 0, now: now() / 1_000_000)
         }
+        return (UserID(user), link.purpose == .invite)
     }
 
     /// Confirms an account's address, or gives it the address that the link was sent to.
+    /// - Returns: whose account it is, and whether its address is another now.
     /// - Throws: `link_invalid`; `email_taken`; `database_unavailable`.
-    package func confirmEmail(by token: String) async throws(ServiceError) {
+    package func confirmEmail(by token: String) async throws(ServiceError) -> (user: UserID, isChanged: Bool) {
         guard let link = AccountLink(presented: token, keys: keys.ring), link.purpose == .verify || link.purpose == .change else {
             throw ServiceError(.linkInvalid)
         }
         let result = try await run(MailStatements.useEmailLink, Self.values(link) + [.uuid(try newID())])
-        switch try reading({ () throws(PostgresError) in try result.string(0, 0) }) {
-        case "done": return
-        case "taken": throw ServiceError(.emailTaken)
-        default: throw ServiceError(.linkInvalid)
-        }
+        let row = try reading { () throws(PostgresError) in (try result.string(0, 0), try result.uuidIfPresent(0, 1)) }
+        if row.0 == "taken" { throw ServiceError(.emailTaken) }
+        guard row.0 == "done", let user = row.1 else { throw ServiceError(.linkInvalid) }
+        return (UserID(user), link.purpose == .change)
     }
 
     /// Removes links that nobody followed, for a task that comes by now and then.

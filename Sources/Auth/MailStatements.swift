@@ -18,14 +18,16 @@ enum MailStatements {
     /// The e-mail address that a link to set a password was sent to; null where it is no good. $1 link, $2 purpose, $3 hash.
     static let passwordLink = PostgresStatement("mail_password_link", "select password_link($1, $2, $3)", .read)
 
-    /// Sets a password by a link. One row: the sessions that ended, null where the link is no good.
+    /// Sets a password by a link. One row: the user, null where the link is no good, and the sessions that ended.
     ///
     /// $1 link, $2 purpose, $3 hash, $4 password hash, $5 id of the mail that tells the owner, or null for none.
     static let usePasswordLink = PostgresStatement(
-        "mail_use_password_link", "select array_to_string(use_password_link($1, $2, $3, $4, $5), ',')")
+        "mail_use_password_link",
+        "select owner, array_to_string(ended, ',') from use_password_link($1, $2, $3, $4, $5)")
 
-    /// Confirms an address by a link. One row: done, taken or invalid. $1 link, $2 purpose, $3 hash, $4 id of a mail.
-    static let useEmailLink = PostgresStatement("mail_use_email_link", "select use_email_link($1, $2, $3, $4)")
+    /// Confirms an address by a link. One row: done, taken or invalid, and the user where it is done. $1 link, $2 purpose, $3 hash, $4 id of a mail.
+    static let useEmailLink = PostgresStatement(
+        "mail_use_email_link", "select verdict, owner from use_email_link($1, $2, $3, $4)")
 
     /// Removes links that are over; how many. $1 how many at most.
     static let purge = PostgresStatement("mail_purge_links", "select purge_links($1)")
