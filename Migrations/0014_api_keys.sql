@@ -27,8 +27,6 @@ create table api_keys (
     constraint api_keys_requests check (requests_per_minute between 1 and 1000000)
 ) with (fillfactor = 80);
 
-alter table users add column if not exists disabled_at timestamptz;
-
 create index api_keys_user_id on api_keys (user_id, created_at, id);
 select guard_rows('api_keys', 'user_id');
 grant select (id, user_id, name, scopes, requests_per_minute, created_at, expires_at, last_used_at) on api_keys to playground_app;

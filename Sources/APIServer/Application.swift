@@ -109,7 +109,7 @@ struct Application {
                 }
             }
             if let housekeeping, let first = parts.first?.0 {
-                first.spawn { loop in housekeeping.value(on: loop).use(configuration.database) }
+                first.spawn { loop in housekeeping.value(on: loop).useSecrets(of: configuration) }
             }
         }
         watch.start()

@@ -32,13 +32,14 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let recovery: AccountRecovery
     let audit: AuditLog
     private let verifier: APIKeyVerifier
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let limiter: RateLimiter
     let upstreams: UpstreamPool
-    private let keys: SessionKeys
+    let keys: SessionKeys
     /// Those that it was made with, and the way to each.
     private let configured: [Configuration.Upstream]
     private let transports: [HTTPUpstreamTransport]
@@ -62,6 +63,9 @@ final class LoopServices {
         let accounts = AccountService(
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
+        recovery = AccountRecovery(
+            database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
+            sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let verifier = APIKeyVerifier(
             database: database, cache: shared.keys, revoked: shared.revoked, io: io, logger: shared.logger)
@@ -78,9 +82,11 @@ final class LoopServices {
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication, audit: audit),
+            sessions: SessionHandlers(
+                accounts: accounts, recovery: recovery, throttle: throttle, authentication: authentication, audit: audit),
             keys: KeyHandlers(
                 book: APIKeyBook(database: database, audit: audit, revoked: shared.revoked, now: SystemClock.microseconds)),
+            recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams, configuration: configuration,
