@@ -89,7 +89,8 @@ final class LoopServices {
             recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
-                limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams, configuration: configuration,
+                limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,
+                configuration: configuration,
                 userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),

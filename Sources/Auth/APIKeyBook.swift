@@ -58,7 +58,8 @@ package final class APIKeyBook {
         let (text, key) = try APIKeyText.make(id: id)
         let event = AuditEvent(.keyCreated, of: .user(owner), from: origin, detail: "key \(id)")
         let values: [PostgresValue] = [
-            .uuid(owner.uuid), .uuid(id.uuid), .text(draft.name), .textArray(draft.scopes.map(\.rawValue)), .bytes(key.hash.bytes),
+            .uuid(owner.uuid), .uuid(id.uuid), .text(draft.name), .textArray(draft.scopes.map(\.rawValue)),
+            .bytes(key.hash.bytes),
             .int(draft.requestsPerMinute), .text(draft.expiresAt?.description), .text(try audit.row(of: event)),
         ]
         let (verdict, createdAt) = try await run(APIKeyStatements.create, values, of: owner) { result throws(PostgresError) in

@@ -5,7 +5,8 @@ enum APIKeyStatements {
     /// What a key that is presented may do: owner, hash, scopes with spaces between, whether it has a limit of its own, and the
     /// milliseconds to its end. No row where there is none. $1 key.
     static let find = PostgresStatement(
-        "api_key_find", "select owner, hash, array_to_string(allowed, ' '), is_limited, milliseconds_left from find_api_key($1)", .read)
+        "api_key_find", "select owner, hash, array_to_string(allowed, ' '), is_limited, milliseconds_left from find_api_key($1)",
+        .read)
 
     /// $1 keys, $2 how many microseconds ago each was used.
     static let noteUses = PostgresStatement("api_key_note_uses", "select note_key_uses($1, $2)")

@@ -120,14 +120,18 @@ struct APIKeyTests {
         let principal = try await replica.principal(text)
         #expect(principal.userID == user && principal.sessionID == nil)
         #expect(principal.key == APIKeyGrant(id: key.id, scopes: [.usageRead, .complete], isLimited: true))
-        #expect(try database.run("select kind, detail, actor_id from audit_events") == [["api_key_created", "key \(key.id)", "\(user)"]])
+        #expect(
+            try database.run("select kind, detail, actor_id from audit_events") == [
+                ["api_key_created", "key \(key.id)", "\(user)"]
+            ])
     }
 
     @Test(
         "name every field that cannot be used",
         arguments: [
             (#"{}"#, ["name", "scopes"]), (#"{"name":"","scopes":[]}"#, ["name", "scopes"]),
-            (#"{"name":"n","scopes":["complete","complete"]}"#, ["scopes"]), (#"{"name":"n","scopes":["everything"]}"#, ["scopes"]),
+            (#"{"name":"n","scopes":["complete","complete"]}"#, ["scopes"]),
+            (#"{"name":"n","scopes":["everything"]}"#, ["scopes"]),
             (#"{"name":"n","scopes":["complete"],"requests_per_minute":0}"#, ["requests_per_minute"]),
             (#"{"name":"n","scopes":["complete"],"expires_at":"tomorrow"}"#, ["expires_at"]),
             (#"{"name":"n","scopes":["complete"],"key":"pgk_mine"}"#, ["key"]),
@@ -141,7 +145,9 @@ struct APIKeyTests {
         }
     }
 
-    @Test("are fifty for a user at most and a hundred a day, however many ask at once; and end within ten years, not before they begin")
+    @Test(
+        "are fifty for a user at most and a hundred a day, however many ask at once; and end within ten years, not before they begin"
+    )
     func limits() async throws {
         let database = try SchemaDatabase()
         let user = try database.makeUser()
@@ -201,7 +207,8 @@ struct APIKeyTests {
         var refusals: [ErrorCode?] = []
         for _ in 0..<40 {
             let id = APIKeyID(try SecureRandom.uuid())
-            refusals.append(try await replica.refusal(APIKeyTextTests.make(id).text, from: "2001:db8::\(UInt8.random(in: 1...99))"))
+            refusals.append(
+                try await replica.refusal(APIKeyTextTests.make(id).text, from: "2001:db8::\(UInt8.random(in: 1...99))"))
         }
         #expect(refusals.prefix(20).allSatisfy { $0 == .tokenInvalid })
         #expect((15...20).contains(refusals.count { $0 == .tooManyAttempts }))

@@ -44,7 +44,8 @@ struct APIKeyTextTests {
             }
             #expect(bytes[..<place].withUnsafeBufferPointer { APIKeyText($0) } == nil)
         }
-        for other in [text + "0", text + "=", " " + text, text + "\n", text.uppercased(), "pgk_", "", "PGK_" + text.dropFirst(4)] {
+        for other in [text + "0", text + "=", " " + text, text + "\n", text.uppercased(), "pgk_", "", "PGK_" + text.dropFirst(4)]
+        {
             #expect(APIKeyText(other) == nil)
         }
         // An id of more than 128 bits, with a checksum that fits.

@@ -89,7 +89,8 @@ struct AccessMatrixTests {
         if scope != nil { strangers.append(("another user's key", foreignKey.text)) }
         for (who, token) in strangers {
             let answers = try [id, missing].map { try ask($0, token) }
-            #expect(answers[0].status == 404 && answers[0].problemCode == "not_found", "\(operation) by \(who): \(answers[0].text)")
+            #expect(
+                answers[0].status == 404 && answers[0].problemCode == "not_found", "\(operation) by \(who): \(answers[0].text)")
             #expect(answers[0].comparable == answers[1].comparable, "\(operation) by \(who)")
         }
         #expect(try stack.snapshot() == before, "\(operation) by strangers wrote something")
@@ -133,9 +134,12 @@ extension Stack {
             """
             select format('%I', c.relname) from pg_class c
             where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition order by 1
-            """).compactMap(\.[0]).filter { !own.contains($0) }
+            """
+        ).compactMap(\.[0]).filter { !own.contains($0) }
         let beside = "'{last_used_at,prompt_tokens,completion_tokens,heard_at}'::text[]"
-        return try rows(tables.map { "select '\($0) ' || (to_jsonb(t) - \(beside))::text from \($0) t" }.joined(separator: " union all "))
-            .compactMap(\.[0]).sorted()
+        return try rows(
+            tables.map { "select '\($0) ' || (to_jsonb(t) - \(beside))::text from \($0) t" }.joined(separator: " union all ")
+        )
+        .compactMap(\.[0]).sorted()
     }
 }

@@ -93,7 +93,8 @@ struct KeyTests {
                 }
                 for replica in stack.replicas {
                     _ = try stack.wait("the end of the key", within: .seconds(1)) {
-                        try stack.asUser("GET", "/api/me", token: key.text, on: replica).problemCode == "token_invalid" ? true : nil
+                        try stack.asUser("GET", "/api/me", token: key.text, on: replica).problemCode == "token_invalid"
+                            ? true : nil
                     }
                 }
                 let begun = ContinuousClock.now

@@ -34,7 +34,9 @@ struct KeyLimiterTests {
             principal = Principal(userID: user, sessionID: nil, purpose: .key(grant))
         }
 
-        func pass(_ milliseconds: Int) throws { try database.run("update clock set at = at + interval '\(milliseconds) milliseconds'") }
+        func pass(_ milliseconds: Int) throws {
+            try database.run("update clock set at = at + interval '\(milliseconds) milliseconds'")
+        }
 
         /// The refusal; nil where a request was taken.
         func take(_ replica: Int = 0) async throws -> ServiceError? {
