@@ -68,6 +68,12 @@ final class LoopServices {
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
             sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
+            listedSessions: ListedSessionHandlers(
+                book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds)),
+            passwords: PasswordHandlers(
+                passwords: PasswordChange(
+                    database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds),
+                throttle: throttle),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,

@@ -38,6 +38,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case tokenExpired = "token_expired"
     case sessionRevoked = "session_revoked"
     case invalidCredentials = "invalid_credentials"
+    case wrongPassword = "wrong_password"
     case originNotAllowed = "origin_not_allowed"
     case registrationClosed = "registration_closed"
 
@@ -103,6 +104,7 @@ extension ErrorCode {
         case .tokenExpired: "The session token has expired: refresh it"
         case .sessionRevoked: "The session has ended: log in again"
         case .invalidCredentials: "E-mail address or password are wrong"
+        case .wrongPassword: "The current password is wrong"
         case .originNotAllowed: "The origin may not use this server"
         case .registrationClosed: "New accounts cannot be registered here"
         case .completionIDConflict: "The completion id has been used before"

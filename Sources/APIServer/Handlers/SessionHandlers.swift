@@ -34,7 +34,7 @@ final class SessionHandlers {
         let email = try EmailAddress(parsing: credentials.email)
         let session = try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
             () async throws(ServiceError) in
-            try await accounts.login(email: email, password: credentials.password)
+            try await accounts.login(email: email, password: credentials.password, from: context.origin)
         }
         return .response(answer(session, credentials.delivery))
     }
@@ -44,12 +44,12 @@ final class SessionHandlers {
         let given = reader.string("refresh_token", bytes: 1024)
         let wanted = Delivery(&reader)
         try reader.finish()
-        if let given { return .response(answer(try await accounts.refresh(given), wanted)) }
+        if let given { return .response(answer(try await accounts.refresh(given, from: context.origin), wanted)) }
         guard let cookie = SessionCookies.refreshToken(of: context.request) else {
             throw ServiceError(.tokenMissing, "Send the refresh token, as `refresh_token` or as a cookie")
         }
         try authentication.refuseForeignOrigin(context.request)
-        return .response(answer(try await accounts.refresh(cookie), .cookie))
+        return .response(answer(try await accounts.refresh(cookie, from: context.origin), .cookie))
     }
 
     /// Ends the session of whatever token comes along; a token that is no good any more ends nothing, and that is fine too.
@@ -132,6 +132,9 @@ final class SessionHandlers {
 }
 
 extension RequestContext {
+    /// What the owner of a session is shown of the program that used it.
+    fileprivate var origin: SessionOrigin { SessionOrigin(userAgent: request.value(of: .userAgent), address: clientAddress) }
+
     /// A reader over the body's fields, or over none where there is no body.
     fileprivate func optionalFields() async throws(ServiceError) -> FieldReader {
         request.hasBody ? try await fields() : FieldReader(JSONObject())
