@@ -6,13 +6,8 @@ set local statement_timeout = '30s';
 -- device    a few words made of the User-Agent field, such as `Firefox on Windows`
 -- address   the client's, as trusted proxies tell it
 alter table sessions
-    add column device text,
-    add column address inet,
-    add constraint sessions_device_length check (octet_length(device) between 1 and 100);
-
--- A user's sessions are listed newest first.
-create index sessions_listing on sessions (user_id, created_at, id);
-drop index sessions_user_id;
+    add column device text constraint sessions_device_length check (octet_length(device) between 1 and 100),
+    add column address inet;
 
 -- Notes where a session is used from. Whoever has made or rotated it in this very transaction may say so: `now()` is the transaction's, and
 -- no other row has it.
