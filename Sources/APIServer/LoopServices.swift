@@ -67,7 +67,8 @@ final class LoopServices {
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
+            sessions: SessionHandlers(
+                accounts: accounts, throttle: throttle, hasher: shared.hasher, authentication: authentication),
             listedSessions: ListedSessionHandlers(
                 book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds)),
             passwords: PasswordHandlers(

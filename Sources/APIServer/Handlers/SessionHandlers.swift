@@ -10,11 +10,13 @@ import StrictJSON
 final class SessionHandlers {
     private let accounts: AccountService
     private let throttle: LoginThrottle
+    private let hasher: PasswordHasher
     private let authentication: Authentication
 
-    init(accounts: AccountService, throttle: LoginThrottle, authentication: Authentication) {
+    init(accounts: AccountService, throttle: LoginThrottle, hasher: PasswordHasher, authentication: Authentication) {
         self.accounts = accounts
         self.throttle = throttle
+        self.hasher = hasher
         self.authentication = authentication
     }
 
@@ -22,8 +24,10 @@ final class SessionHandlers {
     func register(_ context: RequestContext) async throws -> Reply {
         let credentials = try await credentials(context)
         let account = try accounts.newAccount(email: credentials.email, password: credentials.password)
-        try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
-            try await accounts.register(account)
+        try await hasher.admitting { () async throws(ServiceError) in
+            try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
+                try await accounts.register(account)
+            }
         }
         return .response(.json(.accepted) { $0.member("status", "accepted") })
     }
@@ -32,9 +36,11 @@ final class SessionHandlers {
         let credentials = try await credentials(context, mayChooseDelivery: true)
         if credentials.delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
         let email = try EmailAddress(parsing: credentials.email)
-        let session = try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
-            () async throws(ServiceError) in
-            try await accounts.login(email: email, password: credentials.password, from: context.origin)
+        let session = try await hasher.admitting { () async throws(ServiceError) in
+            try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
+                () async throws(ServiceError) in
+                try await accounts.login(email: email, password: credentials.password, from: context.origin)
+            }
         }
         return .response(answer(session, credentials.delivery))
     }
