@@ -107,6 +107,8 @@ struct SessionListTests {
             #expect(try stack.asUser("GET", "/api/me", token: strange.accessToken).status == 200)
             #expect(try stack.asUser("DELETE", "/api/sessions/\(mine.id)", token: mine.accessToken).status == 204, "one's own")
             try stack.expectRefused(mine.accessToken, on: stack.server, code: "session_revoked", within: .seconds(1))
+            try stack.expect("select count(*) from audit_events where kind = 'session_ended'", becomes: "2")
+            try stack.expect("select count(*) from audit_events where kind = 'sessions_ended'", becomes: "1")
         }
     }
 
@@ -162,6 +164,11 @@ struct SessionListTests {
             #expect(try stack.post("/api/auth/login", Self.account).problemCode == "invalid_credentials")
             let again = try stack.post("/api/auth/login", #"{"email":"ann@example.com","password":"\#(new)"}"#)
             #expect(again.status == 200)
+            for (outcome, count) in [("failed", 1), ("succeeded", 1)] {
+                try stack.expect(
+                    "select count(*) from audit_events where kind = 'password_changed' and outcome = '\(outcome)'",
+                    becomes: "\(count)")
+            }
         }
     }
 

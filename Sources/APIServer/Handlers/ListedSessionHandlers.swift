@@ -7,8 +7,12 @@ import StrictJSON
 /// A user's sessions over HTTP: which there are, and ending them.
 final class ListedSessionHandlers {
     private let book: SessionBook
+    private let audit: AuditLog
 
-    init(book: SessionBook) { self.book = book }
+    init(book: SessionBook, audit: AuditLog) {
+        self.book = book
+        self.audit = audit
+    }
 
     func list(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         let request = try PageRequest(limit: context.query("limit"), cursor: context.query("cursor"))
@@ -29,12 +33,20 @@ final class ListedSessionHandlers {
     }
 
     func end(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
-        try await book.end(context.pathID(), of: principal.userID)
+        let session: SessionID = try context.pathID()
+        try await book.end(session, of: principal.userID)
+        audit.record(AuditEvent(.sessionEnded, of: .user(principal.userID), session: session, from: context.auditOrigin))
         return .response(Response(status: .noContent))
     }
 
     func endOthers(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         let ended = try await book.endOthers(than: principal.sessionID, of: principal.userID)
+        if ended > 0 {
+            audit.record(
+                AuditEvent(
+                    .sessionsEnded, of: .user(principal.userID), session: principal.sessionID, from: context.auditOrigin,
+                    detail: "\(ended) others"))
+        }
         return .response(.json { $0.member("ended", ended) })
     }
 

@@ -8,10 +8,12 @@ import RateLimit
 final class PasswordHandlers {
     private let passwords: PasswordChange
     private let throttle: LoginThrottle
+    private let audit: AuditLog
 
-    init(passwords: PasswordChange, throttle: LoginThrottle) {
+    init(passwords: PasswordChange, throttle: LoginThrottle, audit: AuditLog) {
         self.passwords = passwords
         self.throttle = throttle
+        self.audit = audit
     }
 
     /// The new one is judged first, so that a typing mistake in it costs no attempt. Guesses at the old one count as log-ins do.
@@ -28,10 +30,24 @@ final class PasswordHandlers {
                 try await passwords.prove(current, credentials)
             }
         } catch {
-            // A client logs out at a 401, and here the session is good.
-            throw error.code == .invalidCredentials ? ServiceError(.wrongPassword) : error
+            switch error.code {
+            case .invalidCredentials:
+                audit.record(event(.failed, context, principal))
+                // A client logs out at a 401, and here the session is good.
+                throw ServiceError(.wrongPassword)
+            case .tooManyAttempts: audit.record(event(.throttled, context, principal))
+            default: break
+            }
+            throw error
         }
         try await passwords.change(to: new, credentials, by: principal)
+        audit.record(event(.succeeded, context, principal))
         return .response(Response(status: .noContent))
+    }
+
+    private func event(_ outcome: AuditEvent.Outcome, _ context: RequestContext, _ principal: Principal) -> AuditEvent {
+        AuditEvent(
+            .passwordChanged, outcome, by: .subject, of: .user(principal.userID), session: principal.sessionID,
+            from: context.auditOrigin)
     }
 }
