@@ -7,6 +7,8 @@ import PlaygroundCore
 struct Routes {
     let sessions: SessionHandlers
     let recovery: RecoveryHandlers
+    let listedSessions: ListedSessionHandlers
+    let passwords: PasswordHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
@@ -26,6 +28,10 @@ struct Routes {
         open(.post, "/api/auth/password/reset", recovery.reset, &router)
         open(.post, "/api/auth/email/verify", recovery.verify, &router)
         authenticated(.get, "/api/me", sessions.me, &router)
+        authenticated(.post, "/api/me/password", passwords.change, &router)
+        authenticated(.get, "/api/sessions", listedSessions.list, &router)
+        authenticated(.delete, "/api/sessions/{id}", listedSessions.end, &router)
+        authenticated(.post, "/api/sessions/end-others", listedSessions.endOthers, &router)
 
         authenticated(.get, "/api/presets", presets.list, &router)
         creating(.post, "/api/presets", presets.create, &router)
