@@ -66,6 +66,8 @@ final class LoopServices {
         recovery = AccountRecovery(
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
+        let passwords = PasswordChange(
+            database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let verifier = APIKeyVerifier(
             database: database, cache: shared.keys, revoked: shared.revoked, io: io, logger: shared.logger)
@@ -83,10 +85,14 @@ final class LoopServices {
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
             sessions: SessionHandlers(
-                accounts: accounts, recovery: recovery, throttle: throttle, authentication: authentication, audit: audit),
+                accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
+                audit: audit),
             keys: KeyHandlers(
                 book: APIKeyBook(database: database, audit: audit, revoked: shared.revoked, now: SystemClock.microseconds)),
             recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
+            listedSessions: ListedSessionHandlers(
+                book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
+            passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,

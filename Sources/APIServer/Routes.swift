@@ -9,6 +9,8 @@ struct Routes {
     let sessions: SessionHandlers
     let keys: KeyHandlers
     let recovery: RecoveryHandlers
+    let listedSessions: ListedSessionHandlers
+    let passwords: PasswordHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
@@ -28,6 +30,10 @@ struct Routes {
         open(.post, "/api/auth/password/reset", recovery.reset, &router)
         open(.post, "/api/auth/email/verify", recovery.verify, &router)
         authenticated(.get, "/api/me", sessions.me, &router, for: .anybody)
+        authenticated(.post, "/api/me/password", passwords.change, &router)
+        authenticated(.get, "/api/sessions", listedSessions.list, &router)
+        authenticated(.delete, "/api/sessions/{id}", listedSessions.end, &router)
+        authenticated(.post, "/api/sessions/end-others", listedSessions.endOthers, &router)
 
         authenticated(.get, "/api/keys", keys.list, &router)
         authenticated(.post, "/api/keys", keys.create, &router)

@@ -80,6 +80,9 @@ struct ErrorContractTests {
         "login": [.invalidCredentials, .originNotAllowed, .tooManyAttempts],
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],
         "logout": [.originNotAllowed],
+        "changePassword": [.wrongPassword, .tooManyAttempts],
+        "listSessions": [.invalidRequest, .invalidCursor],
+        "endSession": [.notFound],
         "listPresets": [.invalidRequest, .invalidCursor],
         "createPreset": [
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .idempotencyKeyInUse, .idempotencyKeyReused,
