@@ -202,16 +202,13 @@ $$;
 select guard_task('give_back_key_request');
 
 -- Who may not log in has no keys that work.
-create function users_disabled() returns trigger language plpgsql
+create function user_disabled() returns trigger language plpgsql
 as $$
 begin
-    perform end_keys(array_agg(k.id), array_agg(k.user_id))
-    from api_keys k join changed u on u.id = k.user_id join former f on f.id = u.id
-    where u.disabled_at is not null and f.disabled_at is null
-    having count(*) > 0;
+    perform end_keys(array_agg(k.id), array_agg(k.user_id)) from api_keys k where k.user_id = new.id having count(*) > 0;
     return null;
 end
 $$;
-select guard_task('users_disabled');
-create trigger users_disabled after update on users
-    referencing old table as former new table as changed for each statement execute function users_disabled();
+select guard_task('user_disabled');
+create trigger user_disabled after update of disabled_at on users
+    for each row when (old.disabled_at is null and new.disabled_at is not null) execute function user_disabled();
