@@ -145,7 +145,7 @@ extension DatabaseTests {
 
             let stuck = try await Replica(database)
             let attempt = try await stuck.reserve(user)
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
             try holder.run("begin; lock table buckets in access exclusive mode")
             try await stuck.settle(attempt.id, tokens: 10)
             try await stuck.onLimiter { await $0.drain(.milliseconds(200)) }
@@ -164,7 +164,7 @@ extension DatabaseTests {
             try database.freeze(user)
             let before = try #require(try database.tokens(user))
             // The reservation waits for the user's row; nothing else is in the way.
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
             try holder.run("begin; select from buckets for update")
             let id = CompletionID(randomUUID())
             let clock = ContinuousClock()
@@ -193,7 +193,7 @@ extension DatabaseTests {
             #expect(try await replica.reserve(user).isAdmitted)
             try database.freeze(user)
             let before = try #require(try database.tokens(user))
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
             try holder.run("begin; select from buckets for update")
             let request = Self.request(user)
             async let late = replica.onLimiter { try await $0.reserve(request) }
@@ -285,7 +285,7 @@ extension DatabaseTests {
             let users = [try database.makeUser(), try database.makeUser()].sorted { $0.description < $1.description }
             let (slow, user) = (users[0], users[1])
             let other = try await Replica(database)
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
             try holder.run("begin")
             try holder.run("select from buckets where scope = $1 for update", [.uuid(slow.uuid)])
             let id = CompletionID(randomUUID())
@@ -295,7 +295,7 @@ extension DatabaseTests {
                 .textArray(["m", "m"]), .uuidArray([nil, nil]), .textArray(["", ""]), .bool(false),
             ]
             async let late = offPool {
-                try BlockingConnection(PostgresConfiguration(database.conninfo)).run(LimitStatements.reserve.sql, values)
+                try BlockingConnection(database.configuration()).run(LimitStatements.reserve.sql, values)
             }
             let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
             let isBlocked = try await withLoop { loop in

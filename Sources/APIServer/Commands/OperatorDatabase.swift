@@ -5,12 +5,15 @@ import Postgres
 
 /// The database for as long as an operator's command runs: a loop, a client, and none of a server's configuration.
 enum OperatorDatabase {
+    /// What the help of every such command says.
+    static let need = "Needs MIGRATE_DATABASE_URL, or DATABASE_URL where that is the tables' owner too."
+
     /// Runs `body` and closes the connections.
     /// - Throws: ``CommandFailure`` for what the database or the rules refuse.
     static func run<Result: Sendable>(
         _ body: @escaping @Sendable (PostgresClient) async throws -> Result
     ) async throws -> Result {
-        let configuration = try Configuration.databaseOnly()
+        let configuration = try Configuration.ownersDatabase()
         let loop = EventLoop(name: "operator")
         loop.start()
         do {
