@@ -67,7 +67,12 @@ enum ApplicationRole {
             try granting.run(grant)
         } catch {
             // Somebody else may have been faster.
-            if (try? connection.run("set role \(name)")) == nil { throw error }
+            guard (try? connection.run("set role \(name)")) != nil else {
+                throw ConfigurationError(
+                    complaints: [
+                        "\(login), the login of DATABASE_URL, may not act as \(name), and \(error): run `\(grant)` as somebody who may"
+                    ])
+            }
         }
         return login
     }
