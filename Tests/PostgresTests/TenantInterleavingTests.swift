@@ -25,6 +25,11 @@ struct TenantInterleavingTests {
         var foreign: [String] = []
     }
 
+    private final class Tallies: Sendable {
+        let counts = Mutex(Tally())
+        let isDone = Mutex(false)
+    }
+
     @Test("10,000 calls that succeed, fail, run into time-outs or are cancelled see and change no row of anybody else's")
     func interleaved() async throws {
         let schema = try SchemaDatabase()
@@ -36,9 +41,8 @@ struct TenantInterleavingTests {
                 select '\(user)', gen_random_uuid(), '\(user)', 'p', '{}' from generate_series(1, 3)
                 """)
         }
-        let tally = Mutex(Tally())
-        let isDone = Mutex(false)
-        let canceller = Task { try await offPool { try Self.cancel(in: schema, until: { isDone.withLock { $0 } }) } }
+        let tallies = Tallies()
+        let canceller = Task { try await offPool { try Self.cancel(in: schema, until: { tallies.isDone.withLock { $0 } }) } }
         try await withDatabase(
             schema.login,
             {
@@ -52,16 +56,16 @@ struct TenantInterleavingTests {
                     group.addTask {
                         var random = SeededGenerator(seed: UInt64(lane))
                         for _ in 0..<(Self.calls / 64 + 1) {
-                            try await Self.call(on: database, as: Int.random(in: 0..<10, using: &random), users, &random, tally)
+                            try await Self.call(on: database, as: Int.random(in: 0..<10, using: &random), users, &random, tallies)
                         }
                     }
                 }
                 try await group.waitForAll()
             }
         }
-        isDone.withLock { $0 = true }
+        tallies.isDone.withLock { $0 = true }
         try await canceller.value
-        tally.withLock { tally in
+        tallies.counts.withLock { tally in
             #expect(tally.foreign.isEmpty, "\(tally.foreign.prefix(5))")
             let all = tally.answered + tally.failed + tally.cancelled + tally.timedOut
             #expect(all >= Self.calls)
@@ -77,7 +81,7 @@ struct TenantInterleavingTests {
     /// One call of one of the users, or of nobody. Its statement names no owner.
     private static func call(
         on database: TestDatabase, as kind: Int, _ users: [UserID], _ random: inout SeededGenerator,
-        _ tally: borrowing Mutex<Tally>
+        _ tallies: Tallies
     ) async throws {
         let user = random.chance(15) ? nil : users.randomElement(using: &random)
         do {
@@ -93,14 +97,14 @@ struct TenantInterleavingTests {
                 result = try await database.execute(rename, [.text(user?.description ?? "nobody"), divisor], tenant: user)
             }
             let seen = try result.rows.map { UserID(try result.uuid($0, 0)) }
-            tally.withLock { tally in
+            tallies.counts.withLock { tally in
                 tally.answered += 1
                 if seen != Array(repeating: user ?? UserID(randomUUID()), count: user == nil ? 0 : 3) {
                     tally.foreign.append("\(String(describing: user)) saw \(seen)")
                 }
             }
         } catch let error as PostgresError {
-            tally.withLock { tally in
+            tallies.counts.withLock { tally in
                 switch error {
                 case .server(SQLState(rawValue: "22012"), _, _): tally.failed += 1
                 case .server(SQLState(rawValue: "57014"), _, _): tally.cancelled += 1

@@ -32,7 +32,7 @@ struct UsageCommand: ParsableCommand {
             throw CommandFailure(error)
         }
         let export = UsageExport(period, by: by)
-        let connection = try BlockingConnection(try Configuration.ownersDatabase())
+        let connection = try BlockingConnection(try OperatorDatabase.configuration())
         var text = ReportText(isCSV: csv)
         text.append(export.columns)
         try export.run(on: connection) { row in
