@@ -73,7 +73,8 @@ struct RoleTests {
             // An operator's command acts as the owner, and not as the login without rights.
             #expect(try Stack.run(["plan", "list"], variables).contains { $0.contains("default") })
             #expect(
-                try failure(["plan", "list"], variables.filter { $0.key != "MIGRATE_DATABASE_URL" }).contains("does not own the tables")
+                try failure(["plan", "list"], variables.filter { $0.key != "MIGRATE_DATABASE_URL" }).contains(
+                    "does not own the tables")
             )
             try postgres.remove()
         }
