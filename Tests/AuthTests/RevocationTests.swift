@@ -1,6 +1,7 @@
 import Foundation
 import PlaygroundCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Auth

@@ -1,6 +1,7 @@
 import EventLoop
 import Foundation
 import PlaygroundCore
+import TestSupport
 import Testing
 
 @testable import Auth

@@ -7,7 +7,7 @@ struct UsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "usage", abstract: "What all users have used and cost.",
         discussion: """
-            Needs DATABASE_URL. Days are those of UTC on which completions were admitted, both ends included; without them the \
+            \(OperatorDatabase.need) Days are those of UTC on which completions were admitted, both ends included; without them the \
             last 30 days, with one of them 30 days from or up to it. An address is told where the account still exists, a cost \
             where prices were set.
 
@@ -32,7 +32,7 @@ struct UsageCommand: ParsableCommand {
             throw CommandFailure(error)
         }
         let export = UsageExport(period, by: by)
-        let connection = try BlockingConnection(try Configuration.databaseOnly())
+        let connection = try BlockingConnection(try OperatorDatabase.configuration())
         var text = ReportText(isCSV: csv)
         text.append(export.columns)
         try export.run(on: connection) { row in
