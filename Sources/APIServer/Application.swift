@@ -113,7 +113,7 @@ struct Application {
                 let keys = configuration.keys.ids.joined(separator: ", ")
                 services.value(on: loop).audit.record(
                     AuditEvent(.secretRotated, from: .operation, detail: "session keys now: \(keys)"))
-                housekeeping?.value(on: loop).use(configuration.database)
+                housekeeping?.value(on: loop).useSecrets(of: configuration)
             }
         }
         watch.start()

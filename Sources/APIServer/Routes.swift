@@ -8,6 +8,7 @@ struct Routes {
     let sessions: SessionHandlers
     let listedSessions: ListedSessionHandlers
     let passwords: PasswordHandlers
+    let recovery: RecoveryHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
@@ -23,6 +24,9 @@ struct Routes {
         open(.post, "/api/auth/login", sessions.login, &router)
         open(.post, "/api/auth/refresh", sessions.refresh, &router)
         open(.post, "/api/auth/logout", sessions.logout, &router)
+        open(.post, "/api/auth/password/forgot", recovery.forgot, &router)
+        open(.post, "/api/auth/password/reset", recovery.reset, &router)
+        open(.post, "/api/auth/email/verify", recovery.verify, &router)
         authenticated(.get, "/api/me", sessions.me, &router)
         authenticated(.post, "/api/me/password", passwords.change, &router)
         authenticated(.get, "/api/sessions", listedSessions.list, &router)

@@ -41,8 +41,11 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case wrongPassword = "wrong_password"
     case originNotAllowed = "origin_not_allowed"
     case registrationClosed = "registration_closed"
+    case mailDisabled = "mail_disabled"
+    case linkInvalid = "link_invalid"
 
     // What is there already
+    case emailTaken = "email_taken"
     case completionIDConflict = "completion_id_conflict"
     case idempotencyKeyInUse = "idempotency_key_in_use"
     case idempotencyKeyReused = "idempotency_key_reused"
@@ -107,6 +110,9 @@ extension ErrorCode {
         case .wrongPassword: "The current password is wrong"
         case .originNotAllowed: "The origin may not use this server"
         case .registrationClosed: "New accounts cannot be registered here"
+        case .mailDisabled: "This server sends no mail"
+        case .linkInvalid: "The link was used, has expired, or was never good: ask for another"
+        case .emailTaken: "Another account has this e-mail address"
         case .completionIDConflict: "The completion id has been used before"
         case .idempotencyKeyInUse: "The first request with this idempotency key is still being answered"
         case .idempotencyKeyReused: "The idempotency key belongs to a request with another body"

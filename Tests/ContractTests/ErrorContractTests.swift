@@ -73,6 +73,9 @@ struct ErrorContractTests {
 
     private static let own: [String: [ErrorCode]] = [
         "register": [.registrationClosed, .tooManyAttempts],
+        "forgotPassword": [.mailDisabled, .tooManyAttempts],
+        "resetPassword": [.linkInvalid],
+        "verifyEmail": [.linkInvalid, .emailTaken],
         "login": [.invalidCredentials, .originNotAllowed, .tooManyAttempts],
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],
         "logout": [.originNotAllowed],

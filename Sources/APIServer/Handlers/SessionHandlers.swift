@@ -9,15 +9,18 @@ import StrictJSON
 /// Accounts and sessions over HTTP: tokens in the body or, for frontends of our own origin, in cookies.
 final class SessionHandlers {
     private let accounts: AccountService
+    private let recovery: AccountRecovery
     private let throttle: LoginThrottle
     private let hasher: PasswordHasher
     private let authentication: Authentication
     private let audit: AuditLog
 
     init(
-        accounts: AccountService, throttle: LoginThrottle, hasher: PasswordHasher, authentication: Authentication, audit: AuditLog
+        accounts: AccountService, recovery: AccountRecovery, throttle: LoginThrottle, hasher: PasswordHasher,
+        authentication: Authentication, audit: AuditLog
     ) {
         self.accounts = accounts
+        self.recovery = recovery
         self.throttle = throttle
         self.hasher = hasher
         self.authentication = authentication
@@ -33,6 +36,7 @@ final class SessionHandlers {
             var isNew = false
             try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
                 isNew = try await accounts.register(account)
+                try await recovery.confirmRegistration(account.email)
             }
             let detail = isNew ? nil : "the address has an account"
             audit.record(
