@@ -64,6 +64,8 @@ final class LoopServices {
         recovery = AccountRecovery(
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
+        let passwords = PasswordChange(
+            database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
@@ -80,13 +82,10 @@ final class LoopServices {
             sessions: SessionHandlers(
                 accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
                 audit: audit),
+            recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
             listedSessions: ListedSessionHandlers(
                 book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
-            passwords: PasswordHandlers(
-                passwords: PasswordChange(
-                    database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds),
-                throttle: throttle, audit: audit),
-            recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
+            passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,

@@ -6,9 +6,9 @@ import PlaygroundCore
 /// is open and waits for nothing), needs a session token; creating ones take an `Idempotency-Key`.
 struct Routes {
     let sessions: SessionHandlers
+    let recovery: RecoveryHandlers
     let listedSessions: ListedSessionHandlers
     let passwords: PasswordHandlers
-    let recovery: RecoveryHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
