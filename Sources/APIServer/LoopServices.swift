@@ -22,6 +22,7 @@ struct SharedServices: Sendable {
     /// Of the configuration's upstreams, in its order.
     let circuits: [UpstreamCircuit]
     let completions = RunningCompletions()
+    let keys = APIKeyCache()
 }
 
 /// What one loop owns: its database lanes, its upstream connections, its limiter, and the responder in front of them.
@@ -33,6 +34,7 @@ final class LoopServices {
     let accounts: AccountService
     let recovery: AccountRecovery
     let audit: AuditLog
+    private let verifier: APIKeyVerifier
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let limiter: RateLimiter
@@ -67,9 +69,12 @@ final class LoopServices {
         let passwords = PasswordChange(
             database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
+        let verifier = APIKeyVerifier(
+            database: database, cache: shared.keys, revoked: shared.revoked, io: io, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
                 keys: keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
+            keys: verifier,
             crossOrigin: configuration.crossOrigin)
         let audit = AuditLog(
             database: database, io: io, logger: shared.logger,
@@ -82,13 +87,16 @@ final class LoopServices {
             sessions: SessionHandlers(
                 accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
                 audit: audit),
+            keys: KeyHandlers(
+                book: APIKeyBook(database: database, audit: audit, revoked: shared.revoked, now: SystemClock.microseconds)),
             recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
             listedSessions: ListedSessionHandlers(
                 book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
             passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
-                limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
+                limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,
+                configuration: configuration,
                 userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
@@ -106,6 +114,7 @@ final class LoopServices {
         self.database = database
         self.accounts = accounts
         self.audit = audit
+        self.verifier = verifier
         self.throttle = throttle
         self.limiter = limiter
         self.upstreams = upstreams
@@ -117,6 +126,7 @@ final class LoopServices {
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
         loop.spawn { loop in await this.value(on: loop).audit.run() }
+        loop.spawn { loop in await this.value(on: loop).verifier.run() }
     }
 
     private static func transports(_ clients: [HTTPClient], _ configuration: Configuration) throws -> [HTTPUpstreamTransport] {
@@ -171,6 +181,7 @@ final class LoopServices {
     func close() async {
         isClosed = true
         await limiter.drain(.seconds(5))
+        await verifier.close()
         await audit.drain(.seconds(2))
         for client in clients { client.close() }
     }

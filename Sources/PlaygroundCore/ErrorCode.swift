@@ -41,6 +41,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case wrongPassword = "wrong_password"
     case originNotAllowed = "origin_not_allowed"
     case registrationClosed = "registration_closed"
+    case insufficientScope = "insufficient_scope"
     case mailDisabled = "mail_disabled"
     case linkInvalid = "link_invalid"
 
@@ -50,6 +51,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case idempotencyKeyInUse = "idempotency_key_in_use"
     case idempotencyKeyReused = "idempotency_key_reused"
     case presetLimitReached = "preset_limit_reached"
+    case keyLimitReached = "key_limit_reached"
     case versionConflict = "version_conflict"
     case versionRequired = "version_required"
 
@@ -110,6 +112,7 @@ extension ErrorCode {
         case .wrongPassword: "The current password is wrong"
         case .originNotAllowed: "The origin may not use this server"
         case .registrationClosed: "New accounts cannot be registered here"
+        case .insufficientScope: "The API key is not good for this"
         case .mailDisabled: "This server sends no mail"
         case .linkInvalid: "The link was used, has expired, or was never good: ask for another"
         case .emailTaken: "Another account has this e-mail address"
@@ -117,6 +120,7 @@ extension ErrorCode {
         case .idempotencyKeyInUse: "The first request with this idempotency key is still being answered"
         case .idempotencyKeyReused: "The idempotency key belongs to a request with another body"
         case .presetLimitReached: "No more presets can be saved"
+        case .keyLimitReached: "No more API keys can be made"
         case .versionConflict: "The preset has been changed meanwhile"
         case .versionRequired: "The version that was last seen is required"
         case .tooManyAttempts: "Too many attempts: wait before the next one"

@@ -10,9 +10,12 @@ package final class StoreOnLoop<Store>: Sendable {
     private let store: LoopBound<Store>
     private let client: LoopBound<PostgresClient>
 
-    /// - Parameter make: makes the store, on the loop.
-    package init(_ make: @escaping @Sendable (PostgresClient) -> Store) async throws {
-        database = try SchemaDatabase()
+    /// - Parameters:
+    ///   - database: that of another store, as replicas share one; nil for a fresh one.
+    ///   - make: makes the store, on the loop.
+    package init(_ database: SchemaDatabase? = nil, _ make: @escaping @Sendable (PostgresClient) -> Store) async throws {
+        self.database = try database ?? SchemaDatabase()
+        let database = self.database
         let loop = EventLoop(name: "store")
         loop.start()
         self.loop = loop
