@@ -40,7 +40,7 @@ struct AuditCommand: ParsableCommand {
     }
 
     func run() throws {
-        let connection = try BlockingConnection(try Configuration.databaseOnly())
+        let connection = try BlockingConnection(try OperatorDatabase.configuration())
         var report = AuditReport()
         do {
             report.user = try user.map { try UserID($0) ?? AuditReport.user(email: $0, on: connection) }
