@@ -24,9 +24,9 @@ enum LoginThrottleStatements {
         select is_admitted, wait, told, moment, before, failures from admit_login($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """)
 
-    /// The same for a registration, which is counted for its address alone. $1 address, $2 attempts in $3 microseconds.
-    static let admitRegistration = PostgresStatement(
-        "throttle_admit_registration", "select is_admitted, wait, moment from admit_registration($1, $2, $3)")
+    /// The same for what is counted in one place alone. $1 scope, $2 subject, $3 attempts in $4 microseconds.
+    static let admitAttempt = PostgresStatement(
+        "throttle_admit_attempt", "select is_admitted, wait, moment from admit_attempt($1, $2, $3, $4)")
 
     /// The password was right: the network has a good history from now on, and its failures are forgotten. Of the account's other
     /// networks only the latest stay known.

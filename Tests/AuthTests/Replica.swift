@@ -60,6 +60,14 @@ final class Replica: Sendable {
         return try await loop.run { loop in try await body(service.value(on: loop)) }
     }
 
+    /// Does something over the replica's connection.
+    func withDatabase<Value: Sendable>(
+        _ body: @escaping @Sendable (PostgresClient) async throws -> Value
+    ) async throws -> Value {
+        let database = database
+        return try await loop.run { loop in try await body(database.value(on: loop)) }
+    }
+
     /// What keeps this replica's set of revoked sessions current.
     struct Feed {
         let feed: RevocationFeed
