@@ -70,7 +70,7 @@ begin
 end
 $$;
 
--- The same for what is counted in one place alone: a registration for its address, say.
+-- The same for what is counted in one place alone.
 create function admit_attempt(scope text, subject text, attempts bigint, attempts_window bigint) returns table (
     is_admitted boolean, wait bigint, moment bigint
 )
@@ -84,7 +84,8 @@ begin
     ), standing as materialized (
         select m.at, array(
             select i from attempt_windows w, unnest(w.instants) i
-            where w.scope = $1 and w.subject = $2 and i > m.at - $4::bigint * interval '1 microsecond'
+            where w.scope = $1::text and w.subject = $2::text
+                and i > m.at - $4::bigint * interval '1 microsecond'
             order by i) as by_subject
         from moment m
     ), verdict as materialized (
@@ -93,7 +94,7 @@ begin
         from standing
     ), counted as (
         insert into attempt_windows (scope, subject, instants, expires_at)
-        select $1::text, $2::text, by_subject || at, at + $4::bigint * interval '1 microsecond'
+        select $1, $2, by_subject || at, at + $4::bigint * interval '1 microsecond'
         from verdict where free_at <= at
         on conflict (scope, subject) do update set instants = excluded.instants, expires_at = excluded.expires_at
     )

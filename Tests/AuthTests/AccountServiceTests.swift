@@ -10,11 +10,11 @@ struct AccountServiceTests {
     static let hasher = PasswordHasher()
     static let password = "a long enough passphrase"
 
-    let database: AccountDatabase
+    let database: SchemaDatabase
     let replica: Replica
 
     init() async throws {
-        database = try AccountDatabase()
+        database = try SchemaDatabase()
         replica = try await Replica(database, keys: Samples.ring("k1"), hasher: Self.hasher)
     }
 

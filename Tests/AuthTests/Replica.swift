@@ -7,8 +7,6 @@ import TestSupport
 
 @testable import Auth
 
-typealias AccountDatabase = SchemaDatabase
-
 extension SchemaDatabase {
     /// A user, made without hashing anything.
     func user(_ email: String = "ann@example.org", hash: String? = nil) throws -> User {
@@ -31,7 +29,7 @@ final class Replica: Sendable {
 
     /// - Parameter isOperator: whether it is none that serves, but a command of the operator's.
     init(
-        _ database: AccountDatabase, keys: KeyRing, hasher: PasswordHasher = PasswordHasher(), isOpen: Bool = true,
+        _ database: SchemaDatabase, keys: KeyRing, hasher: PasswordHasher = PasswordHasher(), isOpen: Bool = true,
         isOperator: Bool = false
     ) async throws {
         let configuration = isOperator ? try PostgresConfiguration(database.owner) : try database.configuration()
