@@ -23,6 +23,13 @@ struct SharedServices: Sendable {
     let completions = RunningCompletions()
 }
 
+/// What the first loop of a process does for the others: so few connections do, and the requests of all loops come to the database
+/// together.
+struct FirstLoop: Sendable {
+    let limits: LimitLane
+    let slowLane: SharedLane
+}
+
 /// What one loop owns: its database lanes, its upstream connections, its limiter, and the responder in front of them.
 final class LoopServices {
     private static let progressInterval = Duration.seconds(1)
@@ -34,21 +41,26 @@ final class LoopServices {
     let throttle: LoginThrottle
     let limiter: RateLimiter
     let upstreams: UpstreamPool
+    let first: FirstLoop
     private let clients: [HTTPClient]
     private let io: LoopIO
     private var isClosed = false
 
     /// The composition root of a loop.
+    /// - Parameter first: what the first loop does for the others; nil for itself.
     /// - Throws: where an upstream's key or certificates cannot be used.
-    init(_ shared: SharedServices, on loop: isolated EventLoop) throws {
+    init(_ shared: SharedServices, first: FirstLoop?, on loop: isolated EventLoop) throws {
         let configuration = shared.configuration
         let io = loop.io
         let ids = IDSource()
-        let database = PostgresClient(configuration: configuration.database, io: io, logger: shared.logger)
+        let database = PostgresClient(
+            configuration: configuration.database, io: io, logger: shared.logger, slowLane: first?.slowLane)
+        let here = first ?? FirstLoop(
+            limits: LimitLane(database: database, process: shared.process, loop: loop, logger: shared.logger),
+            slowLane: SharedLane(of: database, on: loop))
         let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
         let upstreams = try Self.pool(clients, shared, io)
-        let limiter = RateLimiter(
-            database: database, process: shared.process, loop: loop, logger: shared.logger)
+        let limiter = RateLimiter(database: database, lane: here.limits, loop: loop, logger: shared.logger)
         let accounts = AccountService(
             database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
@@ -85,6 +97,7 @@ final class LoopServices {
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients
+        self.first = here
         self.io = io
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
@@ -123,7 +136,8 @@ final class LoopServices {
         }
     }
 
-    /// Ends what the loop does, settlements first. The database stays open: the process's lease is given up through it.
+    /// Ends what the loop does, settlements first: the first loop's services are closed last. The database stays open: the process's
+    /// lease is given up through it.
     func close() async {
         isClosed = true
         await limiter.drain(.seconds(5))
