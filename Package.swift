@@ -63,10 +63,14 @@ let package = Package(
             name: "HTTPClient",
             dependencies: ["CLibcurl", "COpenSSL", "CSystem", "EventLoop", "HTTPCore"],
             swiftSettings: strict),
+        .target(
+            name: "Mail", dependencies: ["CLibcurl", "HTTPCore", "PlaygroundCore"],
+            // The texts that go out unless the operator has others.
+            resources: [.embedInCode("Templates")], swiftSettings: strict),
 
         // Level 3: features. They never see HTTP's server and never import each other.
         .target(
-            name: "Auth", dependencies: ["COpenSSL", "EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
+            name: "Auth", dependencies: ["COpenSSL", "EventLoop", "Mail", "Postgres", "PlaygroundCore", "StrictJSON", logging],
             swiftSettings: strict),
         .target(name: "Presets", dependencies: ["Postgres", "PlaygroundCore", "StrictJSON"], swiftSettings: strict),
         .target(name: "Idempotency", dependencies: ["Postgres", "PlaygroundCore"], swiftSettings: strict),
@@ -82,7 +86,8 @@ let package = Package(
             name: "APIServer",
             dependencies: [
                 "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "Idempotency",
-                "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging, metrics,
+                "Mail", "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging,
+                metrics,
                 arguments,
             ],
             // Links to the contract and the migrations: both are inside the binary, which runs from any directory.
@@ -103,8 +108,8 @@ let package = Package(
 
         // What tests share: a private Postgres, a loop, processes, a raw HTTP client, the contract and its schemas.
         .target(
-            name: "TestSupport", dependencies: ["EventLoop", "Postgres", "StrictJSON", yams], path: "Tests/TestSupport",
-            swiftSettings: strict),
+            name: "TestSupport", dependencies: ["EventLoop", "PlaygroundCore", "Postgres", "StrictJSON", logging, yams],
+            path: "Tests/TestSupport", swiftSettings: strict),
         // openapi.yaml and docs/ against the server's own tables.
         .testTarget(
             name: "ContractTests",
@@ -122,10 +127,13 @@ let package = Package(
             swiftSettings: strict),
     ]
         + [
-            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets",
+            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Mail", "Auth",
+            "Presets",
             "Idempotency", "Streaming", "RateLimit",
         ].map { module in
-            let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
+            let foundations: Set = [
+                "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", "Mail", module,
+            ]
             return .testTarget(
                 name: "\(module)Tests",
                 dependencies: foundations.sorted().map { .target(name: $0) } + ["TestSupport", httpTypes, logging],
