@@ -8,7 +8,7 @@ import RateLimit
 import Streaming
 
 /// What a process does once, on its first loop: hold its lease, declare the limits of its environment, hear of revoked sessions and of
-/// completions to stop, clear away dead sessions, old idempotency keys and forgotten attempts to log in, and keep bills in months.
+/// completions to stop, clear away dead sessions, old idempotency keys, old audit events and forgotten attempts to log in, and keep bills in months.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
@@ -20,6 +20,7 @@ final class Housekeeping {
     /// One connection for everything that replicas tell each other.
     private let listener: PostgresListener
     private let accounts: AccountService
+    private let audit: AuditLog
     private let idempotency: IdempotencyStore
     private let throttle: LoginThrottle
     private let limiter: RateLimiter
@@ -32,6 +33,7 @@ final class Housekeeping {
     /// Takes the lease, so that what this process reserves is known to be alive; without a database it is taken later.
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
+        audit = services.audit
         idempotency = services.idempotency
         throttle = services.throttle
         limiter = services.limiter
@@ -95,6 +97,8 @@ final class Housekeeping {
         while !isClosed {
             await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
             await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
+            let kept = configuration.auditRetentionDays
+            await purge("audit events") { () throws(ServiceError) in _ = try await audit.purge(keptDays: kept) }
             await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }
             await io.pause(Self.purgeInterval)
         }

@@ -3,6 +3,7 @@ import EventLoop
 import HTTPClient
 import Idempotency
 import Logging
+import Metrics
 import PlaygroundCore
 import Postgres
 import Presets
@@ -37,6 +38,7 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let audit: AuditLog
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let limiter: RateLimiter
@@ -75,11 +77,15 @@ final class LoopServices {
             authenticator: Authenticator(
                 keys: keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
+        let audit = AuditLog(
+            database: database, io: io, logger: shared.logger,
+            account: { [keys] in keys.ring.signing.name(of: "audit-account:" + $0.description) },
+            lost: { [lost = Counter(label: "audit_events_lost_total")] in lost.increment(by: $0) })
         let presets = PresetStore(database: database)
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
+            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication, audit: audit),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
@@ -99,6 +105,7 @@ final class LoopServices {
             proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)
         self.database = database
         self.accounts = accounts
+        self.audit = audit
         self.throttle = throttle
         self.limiter = limiter
         self.upstreams = upstreams
@@ -110,6 +117,7 @@ final class LoopServices {
         self.io = io
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
+        loop.spawn { loop in await this.value(on: loop).audit.run() }
     }
 
     private static func transports(_ clients: [HTTPClient], _ configuration: Configuration) throws -> [HTTPUpstreamTransport] {
@@ -165,6 +173,7 @@ final class LoopServices {
     func close() async {
         isClosed = true
         await limiter.drain(.seconds(5))
+        await audit.drain(.seconds(2))
         for client in clients { client.close() }
     }
 }

@@ -37,9 +37,10 @@ package final class AccountService {
     }
 
     /// Makes an account, or does nothing where the address has one: who asks cannot tell which.
+    /// - Returns: whether it made one, for the audit trail and nobody else.
     /// - Throws: `overloaded`; `database_unavailable`.
-    package func register(_ account: NewAccount) async throws(ServiceError) {
-        _ = try await insertUser(account)
+    package func register(_ account: NewAccount) async throws(ServiceError) -> Bool {
+        try await insertUser(account) != nil
     }
 
     /// Makes an account whatever the registration mode: for the operator.
@@ -98,8 +99,9 @@ package final class AccountService {
 
     /// The next tokens of a session. The same token may come again, from any replica, and gets the same successor until that
     /// one is used; a copy that comes later ends the session.
+    /// - Parameter reused: is told of a session that ended because a copy came.
     /// - Throws: `token_invalid`; `session_revoked` (log in); `database_unavailable`, which is safe to retry.
-    package func refresh(_ token: String) async throws(ServiceError) -> IssuedSession {
+    package func refresh(_ token: String, reused: (SessionID) -> Void = { _ in }) async throws(ServiceError) -> IssuedSession {
         guard let presented = refreshTokens.read(token) else { throw ServiceError(.tokenInvalid) }
         let next = try refreshTokens.issued(presented.successor, keyID: refreshTokens.signingKeyID)
         let result: PostgresResult
@@ -129,6 +131,7 @@ package final class AccountService {
             return try session(presented.session, of: row.user, successor, ends: row.end)
         case "reuse":
             revoked.insert(presented.session, age: 0, now: seconds)
+            reused(presented.session)
             throw ServiceError(.sessionRevoked, cause: "a refresh token was used again after its successor")
         case "revoked", "expired": throw ServiceError(.sessionRevoked)
         default: throw ServiceError(.tokenInvalid)
@@ -137,7 +140,9 @@ package final class AccountService {
 
     /// Ends the session that an access token (expired or not) or a refresh token (of any generation) belongs to, on every replica.
     /// Any other text ends nothing, and that is no error.
-    package func logout(_ token: String) async throws(ServiceError) {
+    /// - Returns: the session that ended; nil where none did.
+    @discardableResult
+    package func logout(_ token: String) async throws(ServiceError) -> SessionID? {
         let statement: PostgresStatement
         let values: [PostgresValue]
         if let presented = refreshTokens.read(token) {
@@ -147,12 +152,13 @@ package final class AccountService {
             statement = SessionStatements.revoke
             values = [.uuid(session.uuid)]
         } else {
-            return
+            return nil
         }
         let result = try await run(statement, values)
-        guard !result.isEmpty else { return }
+        guard !result.isEmpty else { return nil }
         let session = try reading { () throws(PostgresError) in SessionID(try result.uuid(0, 0)) }
         revoked.insert(session, age: 0, now: seconds)
+        return session
     }
 
     /// Removes sessions that ended long ago, a thousand at most; how many. For a task that comes by now and then.

@@ -61,6 +61,7 @@ final class Replica: Sendable {
     deinit { loop.stop() }
 
     /// Does something with the accounts, on their loop.
+    @discardableResult
     func accounts<Value: Sendable>(
         _ body: @escaping @Sendable (AccountService) async throws -> Value
     ) async throws -> Value {

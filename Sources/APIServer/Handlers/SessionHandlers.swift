@@ -11,19 +11,28 @@ final class SessionHandlers {
     private let accounts: AccountService
     private let throttle: LoginThrottle
     private let authentication: Authentication
+    private let audit: AuditLog
 
-    init(accounts: AccountService, throttle: LoginThrottle, authentication: Authentication) {
+    init(accounts: AccountService, throttle: LoginThrottle, authentication: Authentication, audit: AuditLog) {
         self.accounts = accounts
         self.throttle = throttle
         self.authentication = authentication
+        self.audit = audit
     }
 
     /// Always the same answer, so that nobody learns who has an account.
     func register(_ context: RequestContext) async throws -> Reply {
         let credentials = try await credentials(context)
         let account = try accounts.newAccount(email: credentials.email, password: credentials.password)
-        try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
-            try await accounts.register(account)
+        let subject = AuditEvent.Subject.address(account.email)
+        try await audited(.registered, of: subject, context) { () async throws(ServiceError) in
+            var isNew = false
+            try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
+                isNew = try await accounts.register(account)
+            }
+            let detail = isNew ? nil : "the address has an account"
+            audit.record(
+                AuditEvent(.registered, isNew ? .succeeded : .failed, of: subject, from: context.auditOrigin, detail: detail))
         }
         return .response(.json(.accepted) { $0.member("status", "accepted") })
     }
@@ -32,10 +41,13 @@ final class SessionHandlers {
         let credentials = try await credentials(context, mayChooseDelivery: true)
         if credentials.delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
         let email = try EmailAddress(parsing: credentials.email)
-        let session = try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
-            () async throws(ServiceError) in
-            try await accounts.login(email: email, password: credentials.password)
+        let session = try await audited(.login, of: .address(email), context) { () async throws(ServiceError) in
+            try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
+                () async throws(ServiceError) in
+                try await accounts.login(email: email, password: credentials.password)
+            }
         }
+        audit.record(AuditEvent(.login, of: .user(session.user.id), from: context.auditOrigin))
         return .response(answer(session, credentials.delivery))
     }
 
@@ -44,12 +56,15 @@ final class SessionHandlers {
         let given = reader.string("refresh_token", bytes: 1024)
         let wanted = Delivery(&reader)
         try reader.finish()
-        if let given { return .response(answer(try await accounts.refresh(given), wanted)) }
+        let reused = { [audit] (session: SessionID) in
+            audit.record(AuditEvent(.refreshReused, .failed, session: session, from: context.auditOrigin))
+        }
+        if let given { return .response(answer(try await accounts.refresh(given, reused: reused), wanted)) }
         guard let cookie = SessionCookies.refreshToken(of: context.request) else {
             throw ServiceError(.tokenMissing, "Send the refresh token, as `refresh_token` or as a cookie")
         }
         try authentication.refuseForeignOrigin(context.request)
-        return .response(answer(try await accounts.refresh(cookie), .cookie))
+        return .response(answer(try await accounts.refresh(cookie, reused: reused), .cookie))
     }
 
     /// Ends the session of whatever token comes along; a token that is no good any more ends nothing, and that is fine too.
@@ -65,7 +80,10 @@ final class SessionHandlers {
             ].compactMap(\.self)
             if !cookies.isEmpty { try authentication.refuseForeignOrigin(context.request) }
         }
-        for token in [bearer, given].compactMap(\.self) + cookies { try await accounts.logout(token) }
+        for token in [bearer, given].compactMap(\.self) + cookies {
+            guard let session = try await accounts.logout(token) else { continue }
+            audit.record(AuditEvent(.logout, session: session, from: context.auditOrigin))
+        }
         var fields = ResponseFields()
         if !cookies.isEmpty { SessionCookies.clear(in: &fields) }
         return .response(Response(status: .noContent, fields: fields))
@@ -74,6 +92,23 @@ final class SessionHandlers {
     func me(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         let user = try await accounts.user(principal)
         return .response(.json { Self.members(of: user, &$0) })
+    }
+
+    /// Does what guesses may be made at, and tells the audit trail of those that were refused.
+    private func audited<Value>(
+        _ kind: AuditEvent.Kind, of subject: AuditEvent.Subject, _ context: RequestContext,
+        _ body: () async throws(ServiceError) -> Value
+    ) async throws(ServiceError) -> Value {
+        do throws(ServiceError) {
+            return try await body()
+        } catch {
+            switch error.code {
+            case .invalidCredentials: audit.record(AuditEvent(kind, .failed, of: subject, from: context.auditOrigin))
+            case .tooManyAttempts: audit.record(AuditEvent(kind, .throttled, of: subject, from: context.auditOrigin))
+            default: break
+            }
+            throw error
+        }
     }
 
     // MARK: Shapes
