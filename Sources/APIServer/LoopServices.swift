@@ -61,14 +61,16 @@ final class LoopServices {
         let ids = IDSource()
         let database = PostgresClient(
             configuration: configuration.database, io: io, logger: shared.logger, slowLane: first?.slowLane)
-        let here = first ?? FirstLoop(
-            limits: LimitLane(database: database, process: shared.process, loop: loop, logger: shared.logger),
-            slowLane: SharedLane(of: database, on: loop))
+        let first =
+            first
+            ?? FirstLoop(
+                limits: LimitLane(database: database, process: shared.process, loop: loop, logger: shared.logger),
+                slowLane: SharedLane(of: database, on: loop))
         let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
         let transports = try Self.transports(clients, configuration)
         let upstreams = Self.pool(transports, shared, io)
         let keys = SessionKeys(configuration.keys)
-        let limiter = RateLimiter(database: database, lane: here.limits, loop: loop, logger: shared.logger)
+        let limiter = RateLimiter(database: database, lane: first.limits, loop: loop, logger: shared.logger)
         let accounts = AccountService(
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
@@ -110,7 +112,7 @@ final class LoopServices {
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients
-        self.first = here
+        self.first = first
         self.transports = transports
         configured = configuration.upstreams
         self.keys = keys

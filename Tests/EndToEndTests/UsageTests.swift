@@ -88,7 +88,7 @@ struct UsageTests {
             }
             #expect(try stack.asUser("GET", "/api/usage?cursor=x").problemCode == "invalid_cursor")
             for (path, params) in [
-                ("/api/usage?form=2026-01-01&to=2026-01-02", ["form"]), ("/api/presets?limit=1&page=2&%22=", ["page", "\""]),
+                ("/api/usage?form=2026-01-01&to=2026-01-02", ["form"]), ("/api/presets?limit=1&%22=2", ["\""]),
             ] {
                 let answer = try stack.asUser("GET", path)
                 #expect(answer.status == 400 && answer.problemCode == "unknown_parameter")
@@ -147,7 +147,8 @@ struct UsageTests {
             for options in [["--from", "yesterday"], ["--from", "2026-01-02", "--to", "2026-01-01"], ["--by", "week"]] {
                 let process = try ChildProcess("APIServer", ["usage"] + options, environment: stack.environment)
                 #expect(try process.waitForOutput() == EX_USAGE, "\(process.lines)")
-                #expect(process.lines.contains { $0.contains(options == ["--by", "week"] ? "week" : "has to be") }, "\(process.lines)")
+                let complaint = options == ["--by", "week"] ? "week" : "has to be"
+                #expect(process.lines.contains { $0.contains(complaint) }, "\(process.lines)")
             }
         }
     }
