@@ -16,6 +16,7 @@ enum SchemaMigrations {
         Migration(name: "0010_idempotency", sql: text(PackageResources._010_idempotency_sql)),
         Migration(name: "0011_tenancy", sql: text(PackageResources._011_tenancy_sql)),
         Migration(name: "0015_audit", sql: text(PackageResources._015_audit_sql)),
+        Migration(name: "0017_late_words", sql: text(PackageResources._017_late_words_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
