@@ -53,6 +53,7 @@ extension SchemaDatabase {
 final class Replica: Sendable {
     let loop: EventLoop
     let process = ProcessID(randomUUID())
+    let lane: LimitLane
     private let limiter: LoopBound<RateLimiter>
     private let lease: LoopBound<ProcessLease>
     private let ledger: LoopBound<CompletionLedger>
@@ -65,15 +66,15 @@ final class Replica: Sendable {
         self.loop = loop
         let process = process
         let configuration = try database.configuration()
-        (limiter, lease, ledger, client) = try await loop.run { [configuration] loop in
+        (lane, limiter, lease, ledger, client) = try await loop.run { [configuration] loop in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
-            let limiter = RateLimiter(
-                database: client, process: process, loop: loop, logger: logger, deadline: deadline)
+            let lane = LimitLane(database: client, process: process, loop: loop, logger: logger, deadline: deadline)
+            let limiter = RateLimiter(database: client, lane: lane, loop: loop, logger: logger, deadline: deadline)
             if let plan { try await limiter.declare(plan, upstreams: []) }
             let lease = ProcessLease(database: client, process: process, io: loop.io, logger: logger)
             return (
-                LoopBound(limiter, on: loop), LoopBound(lease, on: loop),
+                lane, LoopBound(limiter, on: loop), LoopBound(lease, on: loop),
                 LoopBound(CompletionLedger(database: client), on: loop), LoopBound(client, on: loop)
             )
         }

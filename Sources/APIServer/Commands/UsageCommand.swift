@@ -24,14 +24,21 @@ struct UsageCommand: ParsableCommand {
     @Flag(help: "Comma-separated values, for spreadsheets.")
     var csv = false
 
-    func run() throws {
-        let period: UsagePeriod
-        do {
-            period = try UsagePeriod(from: from, to: to, longest: nil)
-        } catch {
-            throw CommandFailure(error)
+    /// Throws as an option that cannot be read does.
+    private var period: UsagePeriod {
+        get throws {
+            do {
+                return try UsagePeriod(from: from, to: to, longest: nil)
+            } catch {
+                throw ValidationError(CommandFailure(error).description)
+            }
         }
-        let export = UsageExport(period, by: by)
+    }
+
+    func validate() throws { _ = try period }
+
+    func run() throws {
+        let export = UsageExport(try period, by: by)
         let connection = try BlockingConnection(try OperatorDatabase.configuration())
         var text = ReportText(isCSV: csv)
         text.append(export.columns)
