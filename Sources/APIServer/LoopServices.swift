@@ -32,6 +32,7 @@ final class LoopServices {
     let database: PostgresClient
     let accounts: AccountService
     let recovery: AccountRecovery
+    let deletion: AccountDeletion
     let audit: AuditLog
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
@@ -66,6 +67,7 @@ final class LoopServices {
             sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
         let passwords = PasswordChange(
             database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
+        deletion = AccountDeletion(database: database, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
@@ -83,6 +85,9 @@ final class LoopServices {
                 accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
                 audit: audit),
             recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
+            account: AccountHandlers(
+                passwords: passwords, recovery: recovery, exports: AccountExport(database: database), deletion: deletion,
+                throttle: throttle, audit: audit, io: io),
             listedSessions: ListedSessionHandlers(
                 book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
             passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
