@@ -130,4 +130,3 @@ begin
 end
 $$;
 select guard_task('settle_completions');
-select guard_task('settle_completions');

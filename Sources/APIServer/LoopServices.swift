@@ -40,6 +40,7 @@ final class LoopServices {
     let database: PostgresClient
     let accounts: AccountService
     let recovery: AccountRecovery
+    let deletion: AccountDeletion
     let audit: AuditLog
     private let verifier: APIKeyVerifier
     let idempotency: IdempotencyStore
@@ -82,6 +83,7 @@ final class LoopServices {
             sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
         let passwords = PasswordChange(
             database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
+        deletion = AccountDeletion(database: database, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let verifier = APIKeyVerifier(
             database: database, cache: shared.keys, revoked: shared.revoked, io: io, logger: shared.logger)
@@ -104,6 +106,9 @@ final class LoopServices {
             keys: KeyHandlers(
                 book: APIKeyBook(database: database, audit: audit, revoked: shared.revoked, now: SystemClock.microseconds)),
             recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
+            account: AccountHandlers(
+                passwords: passwords, recovery: recovery, exports: AccountExport(database: database), deletion: deletion,
+                throttle: throttle, audit: audit, io: io),
             listedSessions: ListedSessionHandlers(
                 book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
             passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),

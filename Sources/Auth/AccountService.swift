@@ -64,13 +64,13 @@ package final class AccountService {
         return tokens
     }
 
-    /// The caller's account.
+    /// The caller's account, and whether its address was confirmed.
     /// - Throws: `session_revoked` where the account or the session is gone.
-    package func user(_ principal: Principal) async throws(ServiceError) -> User {
+    package func current(_ principal: Principal) async throws(ServiceError) -> (user: User, isEmailVerified: Bool) {
         let values: [PostgresValue] = [.uuid(principal.userID.uuid), .uuid(principal.sessionID?.uuid)]
         let result = try await run(AccountStatements.current, values, tenant: principal.userID)
         guard !result.isEmpty else { throw ServiceError(.sessionRevoked) }
-        return try reading { () throws(PostgresError) in try User(result) }
+        return try reading { () throws(PostgresError) in (try User(result), try result.bool(0, 4)) }
     }
 
     /// Nil where the address is taken. The password is hashed in either case.

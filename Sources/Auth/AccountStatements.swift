@@ -25,11 +25,12 @@ enum AccountStatements {
     static let rehash = PostgresStatement(
         "auth_rehash", "update users set password_hash = $2 where id = $1 and password_hash = $3")
 
-    /// No row where the user is gone, or the session is gone or revoked. $1 user, $2 session or null.
+    /// Whether the address was confirmed comes behind. No row where the user is gone, or the session is gone or revoked. $1 user, $2 session
+    /// or null.
     static let current = PostgresStatement(
         "auth_current_user",
         """
-        select id, email, plan, (extract(epoch from created_at) * 1000000)::bigint from users
+        select id, email, plan, (extract(epoch from created_at) * 1000000)::bigint, email_verified_at is not null from users
         where id = $1 and ($2::uuid is null
             or exists (select from sessions where id = $2 and user_id = $1 and revoked_at is null))
         """, .read)

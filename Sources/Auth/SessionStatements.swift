@@ -5,7 +5,7 @@ enum SessionStatements {
     /// The channel that revoked sessions' ids are sent on.
     static let channel = "session_revoked"
 
-    /// No row where the user is gone, or has another password than the one that was shown. The user's row is locked: whoever is
+    /// No row where the user is gone or disabled, or has another password than the one that was shown. The user's row is locked: whoever is
     /// changing the password ends this session too, or was first.
     ///
     /// $1 session, $2 user, $3 key id, $4 hash, $5 password hash or null. Answers seconds to its idle end.
@@ -13,7 +13,8 @@ enum SessionStatements {
         "auth_insert_session",
         """
         insert into sessions (id, user_id, key_id, token_hash)
-        select $1, id, $3, $4 from users where id = $2 and ($5::text is null or password_hash = $5) for share
+        select $1, id, $3, $4 from users
+        where id = $2 and ($5::text is null or password_hash = $5) and disabled_at is null for share
         returning extract(epoch from interval '7 days')::bigint
         """)
 

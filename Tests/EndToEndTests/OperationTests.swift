@@ -83,7 +83,7 @@ struct OperationTests {
             let overview = try Stack.run(["--help"], environment).joined(separator: "\n")
             let plans = ["set", "list", "show", "delete", "assign", "override"].map { "plan \($0)" }
             let commands = [
-                "serve", "migrate", "create-user", "load-tokens", "plan", "instance", "instance show", "instance set", "pause",
+                "serve", "migrate", "user", "load-tokens", "plan", "instance", "instance show", "instance set", "pause",
                 "resume", "audit",
             ]
             for command in commands + plans {

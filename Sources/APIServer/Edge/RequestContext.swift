@@ -127,6 +127,11 @@ final class RequestContext {
         return body
     }
 
+    /// The same, or over none where there is no body.
+    func optionalFields() async throws(ServiceError) -> FieldReader {
+        request.hasBody ? try await fields() : FieldReader(JSONObject())
+    }
+
     /// Starts a reader over the fields of a JSON body.
     func fields(ignoring readOnly: Set<String> = []) async throws(ServiceError) -> FieldReader {
         try FieldReader(body: await json(), ignoring: readOnly)
