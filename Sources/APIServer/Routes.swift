@@ -9,6 +9,7 @@ struct Routes {
     let sessions: SessionHandlers
     let keys: KeyHandlers
     let recovery: RecoveryHandlers
+    let account: AccountHandlers
     let listedSessions: ListedSessionHandlers
     let passwords: PasswordHandlers
     let presets: PresetHandlers
@@ -30,6 +31,9 @@ struct Routes {
         open(.post, "/api/auth/password/reset", recovery.reset, &router)
         open(.post, "/api/auth/email/verify", recovery.verify, &router)
         authenticated(.get, "/api/me", sessions.me, &router, for: .anybody)
+        authenticated(.delete, "/api/me", account.delete, &router)
+        authenticated(.post, "/api/me/email", account.changeEmail, &router)
+        authenticated(.get, "/api/me/export", account.export, &router)
         authenticated(.post, "/api/me/password", passwords.change, &router)
         authenticated(.get, "/api/sessions", listedSessions.list, &router)
         authenticated(.delete, "/api/sessions/{id}", listedSessions.end, &router)

@@ -42,6 +42,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case originNotAllowed = "origin_not_allowed"
     case registrationClosed = "registration_closed"
     case insufficientScope = "insufficient_scope"
+    case reauthenticationRequired = "reauthentication_required"
     case mailDisabled = "mail_disabled"
     case linkInvalid = "link_invalid"
 
@@ -113,6 +114,7 @@ extension ErrorCode {
         case .originNotAllowed: "The origin may not use this server"
         case .registrationClosed: "New accounts cannot be registered here"
         case .insufficientScope: "The API key is not good for this"
+        case .reauthenticationRequired: "This needs a log-in of the last ten minutes: log in again"
         case .mailDisabled: "This server sends no mail"
         case .linkInvalid: "The link was used, has expired, or was never good: ask for another"
         case .emailTaken: "Another account has this e-mail address"

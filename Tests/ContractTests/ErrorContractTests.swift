@@ -76,6 +76,8 @@ struct ErrorContractTests {
         "register": [.registrationClosed, .tooManyAttempts],
         "forgotPassword": [.mailDisabled, .tooManyAttempts],
         "resetPassword": [.linkInvalid],
+        "deleteAccount": [.wrongPassword, .reauthenticationRequired, .tooManyAttempts],
+        "changeEmail": [.wrongPassword, .reauthenticationRequired, .tooManyAttempts, .mailDisabled],
         "verifyEmail": [.linkInvalid, .emailTaken],
         "login": [.invalidCredentials, .originNotAllowed, .tooManyAttempts],
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],

@@ -33,7 +33,7 @@ struct ServerRoute: Sendable, Hashable {
                 metrics: PrometheusMetrics(), process: IDSource().next(), hasher: PasswordHasher(), revoked: RevokedSessions(),
                 draining: DrainingMark(),
                 circuits: configuration.upstreams.map { _ in UpstreamCircuit() })
-            let services = try LoopServices(shared, on: loop)
+            let services = try LoopServices(shared, first: nil, on: loop)
             let router = Mirror(reflecting: services.responder).descendant("router") as? Router<Endpoint>
             await services.close()
             await services.database.close()

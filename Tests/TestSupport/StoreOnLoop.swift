@@ -1,5 +1,6 @@
 import EventLoop
 import Logging
+package import PlaygroundCore
 package import Postgres
 
 /// A store on a loop of its own, with a client that acts as servers do, on a fresh database.
@@ -38,4 +39,9 @@ package final class StoreOnLoop<Store>: Sendable {
         let store = store
         return try await loop.run { loop in try await body(store.value(on: loop)) }
     }
+
+    /// As ``SchemaDatabase`` has them.
+    package func makeUser() throws -> UserID { try database.makeUser() }
+    @discardableResult
+    package func run(_ sql: String) throws -> [[String?]] { try database.run(sql) }
 }

@@ -10,7 +10,8 @@ extension ErrorCode {
             .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue:
             .badRequest
         case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials: .unauthorized
-        case .originNotAllowed, .registrationClosed, .insufficientScope, .wrongPassword, .mailDisabled: .forbidden
+        case .originNotAllowed, .registrationClosed, .insufficientScope, .wrongPassword, .reauthenticationRequired, .mailDisabled:
+            .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
