@@ -68,19 +68,24 @@ select guard_task('keys_deleted');
 create trigger api_keys_deleted after delete on api_keys
     referencing old table as gone for each statement execute function keys_deleted();
 
--- What ended lately, sessions and keys, with its age in seconds; latest first.
+-- The sessions and keys that were ended in the last so many seconds, with how long ago; latest first.
 create or replace function recently_revoked(seconds bigint, at_most bigint) returns table (session uuid, age bigint)
 language plpgsql stable
 as $$
 begin
     return query
-    select e.id, greatest(0, extract(epoch from now() - e.moment))::bigint
+    select e.id, greatest(0, extract(epoch from now() - e.at))::bigint
     from (
-        select s.id, s.revoked_at from sessions s where s.revoked_at > now() - make_interval(secs => $1)
+        (select s.id, s.revoked_at as at from sessions s
+        where s.revoked_at > now() - make_interval(secs => $1) order by s.revoked_at desc limit $2)
         union all
-        select k.key_id, k.ended_at from ended_keys k where k.ended_at > now() - make_interval(secs => $1)
-    ) as e (id, moment)
-    order by e.moment desc limit $2;
+        (select d.id, d.deleted_at from deleted_sessions d
+        where d.deleted_at > now() - make_interval(secs => $1) order by d.deleted_at desc limit $2)
+        union all
+        (select k.key_id, k.ended_at from ended_keys k
+        where k.ended_at > now() - make_interval(secs => $1) order by k.ended_at desc limit $2)
+    ) e
+    order by e.at desc limit $2;
 end
 $$;
 select guard_task('recently_revoked');
