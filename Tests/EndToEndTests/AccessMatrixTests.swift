@@ -14,6 +14,17 @@ struct AccessMatrixTests {
         "/api/presets/{id}": { stack, _ in try stack.preset() },
         "/api/keys/{id}": { stack, _ in try stack.key(["presets"]).id },
         "/api/sessions/{id}": { stack, _ in "\(try stack.sessionOfFirst().id)" },
+        "/api/me/identities/{id}": { stack, _ in
+            let user = try stack.asUser("GET", "/api/me")["id"]?.string ?? ""
+            let row = try stack.row(
+                """
+                insert into identities (id, user_id, issuer, subject)
+                values (gen_random_uuid(), '\(user)', 'https://provider.example', 'subject') returning id
+                """)
+            // What is left has to be a way to log in.
+            _ = try stack.rows("update users set password_hash = 'x' where id = '\(user)'")
+            return row[0] ?? ""
+        },
         "/api/complete/{id}": { stack, _ in
             let id = "0190b5a0-0000-7000-8000-0000000000e0"
             _ = try stack.completed("tokens=1", id: id)
