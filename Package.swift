@@ -76,13 +76,18 @@ let package = Package(
         .target(
             name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
             swiftSettings: strict),
+        .target(
+            name: "OIDC",
+            dependencies: ["COpenSSL", "EventLoop", "HTTPClient", "Postgres", "PlaygroundCore", "StrictJSON", logging],
+            swiftSettings: strict),
 
         // Level 4: the server, its commands and its wiring.
         .executableTarget(
             name: "APIServer",
             dependencies: [
                 "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "Idempotency",
-                "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging, metrics,
+                "OIDC", "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging,
+                metrics,
                 arguments,
             ],
             // Links to the contract and the migrations: both are inside the binary, which runs from any directory.
@@ -123,7 +128,7 @@ let package = Package(
     ]
         + [
             "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets",
-            "Idempotency", "Streaming", "RateLimit",
+            "Idempotency", "Streaming", "RateLimit", "OIDC",
         ].map { module in
             let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
             return .testTarget(

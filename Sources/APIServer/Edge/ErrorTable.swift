@@ -7,14 +7,14 @@ extension ErrorCode {
         switch self {
         case .malformedRequest, .invalidHeader, .invalidJSON, .invalidRequest, .unknownParameter, .unsupportedParameter,
             .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .invalidCursor,
-            .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue:
+            .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue, .loginAttemptInvalid:
             .badRequest
-        case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials: .unauthorized
+        case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials, .idTokenInvalid: .unauthorized
         case .originNotAllowed, .registrationClosed: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached: .conflict
+        case .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .identityInUse, .lastLoginMethod: .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong
@@ -28,7 +28,7 @@ extension ErrorCode {
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
         case .unsupportedTransferCoding: .notImplemented
-        case .upstreamError: .badGateway
+        case .upstreamError, .identityProviderError: .badGateway
         case .upstreamUnavailable, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout

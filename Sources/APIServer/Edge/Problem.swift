@@ -59,7 +59,7 @@ enum Problem {
     /// RFC 6750, section 3.
     private static func challenge(_ code: ErrorCode) -> String {
         switch code {
-        case .tokenMissing, .invalidCredentials: "Bearer"
+        case .tokenMissing, .invalidCredentials, .idTokenInvalid: "Bearer"
         default: "Bearer error=\"invalid_token\", error_description=\"\(code.rawValue)\""
         }
     }
