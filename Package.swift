@@ -108,8 +108,8 @@ let package = Package(
 
         // What tests share: a private Postgres, a loop, processes, a raw HTTP client, the contract and its schemas.
         .target(
-            name: "TestSupport", dependencies: ["EventLoop", "Postgres", "StrictJSON", yams], path: "Tests/TestSupport",
-            swiftSettings: strict),
+            name: "TestSupport", dependencies: ["EventLoop", "PlaygroundCore", "Postgres", "StrictJSON", logging, yams],
+            path: "Tests/TestSupport", swiftSettings: strict),
         // openapi.yaml and docs/ against the server's own tables.
         .testTarget(
             name: "ContractTests",

@@ -51,8 +51,11 @@ struct Application {
             return services.value(on: loop).responder
         }
         announce(server.port)
+        let secrets = watchSecrets(parts, housekeeping)
+        signals.onHangUp { secrets.readAll() }
 
         await signals.first()
+        secrets.stop()
         await drain(server, shared, parts, housekeeping, signals)
         logger.info("stopped")
         sink.flush()
@@ -88,6 +91,29 @@ struct Application {
         return try await first.run { loop in
             LoopBound(await Housekeeping(shared, services.value(on: loop), on: loop), on: loop)
         }
+    }
+
+    /// Hands the loops every new text of a secret file.
+    private func watchSecrets(
+        _ parts: [(EventLoop, LoopBound<LoopServices>)], _ housekeeping: LoopBound<Housekeeping>?
+    ) -> SecretWatch {
+        let files = ReloadedConfiguration(configuration, variables: ProcessInfo.processInfo.environment)
+        let watch = SecretWatch(files, logger: logger) { [logger] configuration in
+            for (loop, services) in parts {
+                loop.spawn { loop in
+                    do {
+                        try services.value(on: loop).useSecrets(of: configuration)
+                    } catch {
+                        logger.error("a new secret cannot be used", metadata: ["cause": "\(error)"])
+                    }
+                }
+            }
+            if let housekeeping, let first = parts.first?.0 {
+                first.spawn { loop in housekeeping.value(on: loop).use(configuration.database) }
+            }
+        }
+        watch.start()
+        return watch
     }
 
     /// Unready at once, still serving for a while because balancers learn late, then no new connections, then no streams.

@@ -60,6 +60,9 @@ final class Housekeeping {
         loop.spawn { loop in await this.value(on: loop).keepUsage() }
     }
 
+    /// Hears over a connection of this database once the present one is lost.
+    func use(_ database: PostgresConfiguration) { listener.use(database) }
+
     func close() async {
         isClosed = true
         feed.stop()

@@ -34,6 +34,10 @@ final class LoopServices {
     let throttle: LoginThrottle
     let limiter: RateLimiter
     let upstreams: UpstreamPool
+    private let keys: SessionKeys
+    /// Those that it was made with, and the way to each.
+    private let configured: [Configuration.Upstream]
+    private let transports: [HTTPUpstreamTransport]
     private let clients: [HTTPClient]
     private let io: LoopIO
     private var isClosed = false
@@ -46,16 +50,18 @@ final class LoopServices {
         let ids = IDSource()
         let database = PostgresClient(configuration: configuration.database, io: io, logger: shared.logger)
         let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
-        let upstreams = try Self.pool(clients, shared, io)
+        let transports = try Self.transports(clients, configuration)
+        let upstreams = Self.pool(transports, shared, io)
+        let keys = SessionKeys(configuration.keys)
         let limiter = RateLimiter(
             database: database, process: shared.process, loop: loop, logger: shared.logger)
         let accounts = AccountService(
-            database: database, keys: configuration.keys, hasher: shared.hasher, revoked: shared.revoked,
+            database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
-                keys: configuration.keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
+                keys: keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
         let presets = PresetStore(database: database)
         let standings = StandingReader(database: database)
@@ -65,7 +71,7 @@ final class LoopServices {
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
-                userTags: UserTags(key: configuration.keys.signing), ids: ids, io: io),
+                userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
             limits: LimitHandlers(standings: standings), usage: UsageHandlers(reader: UsageReader(database: database)),
@@ -85,22 +91,29 @@ final class LoopServices {
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients
+        self.transports = transports
+        configured = configuration.upstreams
+        self.keys = keys
         self.io = io
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
     }
 
-    private static func pool(
-        _ clients: [HTTPClient], _ shared: SharedServices, _ io: LoopIO
-    ) throws -> UpstreamPool {
+    private static func transports(_ clients: [HTTPClient], _ configuration: Configuration) throws -> [HTTPUpstreamTransport] {
+        try zip(clients, configuration.upstreams).map { client, upstream in
+            try HTTPUpstreamTransport(
+                client: client, kind: upstream.description.kind, key: upstream.key, headers: upstream.headers,
+                timeouts: upstream.timeouts)
+        }
+    }
+
+    private static func pool(_ transports: [HTTPUpstreamTransport], _ shared: SharedServices, _ io: LoopIO) -> UpstreamPool {
         let configuration = shared.configuration
         let meters = UpstreamMeters(logger: shared.logger)
-        let upstreams = try configuration.upstreams.indices.map { index in
-            let (configured, client) = (configuration.upstreams[index], clients[index])
-            let transport = try HTTPUpstreamTransport(
-                client: client, kind: configured.description.kind, key: configured.key, headers: configured.headers,
-                timeouts: configured.timeouts)
-            return Upstream(description: configured.description, transport: transport, circuit: shared.circuits[index])
+        let upstreams = configuration.upstreams.indices.map { index in
+            Upstream(
+                description: configuration.upstreams[index].description, transport: transports[index],
+                circuit: shared.circuits[index])
         }
         let timing = RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter)
         return UpstreamPool(upstreams, timing: timing, io: io) { meters.failed($0) }
@@ -120,6 +133,17 @@ final class LoopServices {
             await io.pause(Self.progressInterval)
             if isClosed { return }
             for request in await limiter.report(relays.progress) { _ = stop(request) }
+        }
+    }
+
+    /// Takes the secrets of this configuration into use. What it says besides holds from the next start on; a key is sent to the
+    /// address that it was given with, and to no other.
+    func useSecrets(of configuration: Configuration) throws {
+        keys.replace(with: configuration.keys)
+        database.use(configuration.database)
+        for (transport, old) in zip(transports, configured) {
+            let new = configuration.upstreams.first { $0.description.name == old.description.name && $0.origin == old.origin }
+            if let new { try transport.use(key: new.key, headers: new.headers) }
         }
     }
 

@@ -3,14 +3,17 @@ import EventLoop
 import Glibc
 import Synchronization
 
-/// SIGTERM and SIGINT, heard by Dispatch sources and told to whoever waits.
+/// SIGTERM and SIGINT, heard by Dispatch sources and told to whoever waits; and SIGHUP, which ends nothing.
 final class Signals: Sendable {
     private struct State {
         var received = 0
         var mustHurry = false
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
         var nextID = 0
+        var onHangUp: (@Sendable () -> Void)?
     }
+
+    private static let numbers = [SIGTERM, SIGINT, SIGHUP]
 
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "signals")
@@ -18,12 +21,12 @@ final class Signals: Sendable {
 
     init() {
         let queue = queue
-        sources = [SIGTERM, SIGINT].map { number in
+        sources = Self.numbers.map { number in
             // The default action would end the process before the source hears of it.
             signal(number, SIG_IGN)
             return DispatchSource.makeSignalSource(signal: number, queue: queue)
         }
-        for (source, number) in zip(sources, [SIGTERM, SIGINT]) {
+        for (source, number) in zip(sources, Self.numbers) {
             source.setEventHandler { @Sendable [weak self] in self?.heard(number) }
             source.activate()
         }
@@ -37,6 +40,9 @@ final class Signals: Sendable {
 
     /// Waits for another signal, at most for `duration`.
     func next(within duration: Duration) async { await wait(until: { _ in false }, atMost: duration) }
+
+    /// Has a closure called for each SIGHUP from now on, on the signals' own queue.
+    func onHangUp(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.onHangUp = action } }
 
     /// Waits for a while, whatever comes.
     func pause(_ duration: Duration) async {
@@ -65,6 +71,10 @@ final class Signals: Sendable {
     }
 
     private func heard(_ number: Int32) {
+        if number == SIGHUP {
+            state.withLock(\.onHangUp)?()
+            return
+        }
         let waiters = state.withLock { state in
             state.received += 1
             state.mustHurry = state.mustHurry || number == SIGINT || state.received > 1

@@ -10,14 +10,13 @@ package final class AccountService {
     private let revoked: RevokedSessions
     private let isRegistrationOpen: Bool
     private let now: WallClock
-    private let accessTokens: AccessTokenCodec
-    private let refreshTokens: RefreshTokenCodec
+    private let keys: SessionKeys
 
     /// - Parameters:
     ///   - hasher: shared by all loops, as `revoked` is.
     ///   - now: microseconds since 1970, for the ends of access tokens and for ids.
     package init(
-        database: PostgresClient, keys: KeyRing, hasher: PasswordHasher, revoked: RevokedSessions, isRegistrationOpen: Bool,
+        database: PostgresClient, keys: SessionKeys, hasher: PasswordHasher, revoked: RevokedSessions, isRegistrationOpen: Bool,
         now: @escaping WallClock
     ) {
         self.database = database
@@ -25,8 +24,7 @@ package final class AccountService {
         self.revoked = revoked
         self.isRegistrationOpen = isRegistrationOpen
         self.now = now
-        accessTokens = AccessTokenCodec(keys: keys)
-        refreshTokens = RefreshTokenCodec(keys: keys)
+        self.keys = keys
     }
 
     // MARK: Accounts
@@ -194,6 +192,8 @@ package final class AccountService {
     // MARK: Small parts
 
     private var seconds: Int64 { now() / 1_000_000 }
+    private var accessTokens: AccessTokenCodec { keys.accessTokens }
+    private var refreshTokens: RefreshTokenCodec { keys.refreshTokens }
 
     private func newUserID() throws(ServiceError) -> UserID {
         let random = try SecureRandom.uuid()

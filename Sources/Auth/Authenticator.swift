@@ -1,14 +1,15 @@
 package import PlaygroundCore
 
-/// Turns the token of a request into who calls. Asks no database: a tag, a clock and a set in memory.
-package struct Authenticator: Sendable {
-    private let codec: AccessTokenCodec
+/// Turns the token of a request into who calls. Asks no database: a tag, a clock and a set in memory. Belongs to its loop, as the
+/// keys do.
+package struct Authenticator {
+    private let keys: SessionKeys
     private let revoked: RevokedSessions
     private let acceptsLoadTokens: Bool
 
     /// - Parameter acceptsLoadTokens: whether tokens of load tests are good here; never where real users are.
-    package init(keys: KeyRing, revoked: RevokedSessions, acceptsLoadTokens: Bool) {
-        codec = AccessTokenCodec(keys: keys)
+    package init(keys: SessionKeys, revoked: RevokedSessions, acceptsLoadTokens: Bool) {
+        self.keys = keys
         self.revoked = revoked
         self.acceptsLoadTokens = acceptsLoadTokens
     }
@@ -21,7 +22,7 @@ package struct Authenticator: Sendable {
         guard let token, !token.isEmpty else { throw ServiceError(.tokenMissing) }
         let principal: Principal
         do throws(AccessTokenCodec.Refusal) {
-            principal = try codec.verify(token, now: now)
+            principal = try keys.accessTokens.verify(token, now: now)
         } catch {
             throw ServiceError(error == .expired ? .tokenExpired : .tokenInvalid)
         }

@@ -1,5 +1,5 @@
 import COpenSSL
-import PlaygroundCore
+package import PlaygroundCore
 
 /// The keys of `SESSION_KEYS`: the first signs, all verify.
 ///
@@ -45,6 +45,17 @@ package struct KeyRing: Sendable {
         }
         self.keys = keys
     }
+
+    /// An entry with a new random key, to be put into `SESSION_KEYS`. Its id has the day, for people, and 32 random bits.
+    package static func newEntry(on day: CalendarDate) throws(ServiceError) -> String {
+        var key = try SecureRandom.bytes(minimumKeyLength)
+        defer { key.withUnsafeMutableBytes { copenssl_cleanse($0.baseAddress, $0.count) } }
+        let random = try SecureRandom.bytes(4).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+        return "k\(day.description.replacing("-", with: ""))-\(random):\(Base64.standard.encode(key))"
+    }
+
+    /// The ids of all keys, in order. They are no secrets.
+    package var ids: [String] { keys.map(\.id) }
 
     /// The key of this id, if it is in the ring.
     package func key(_ id: String) -> SigningKey? { keys.first { $0.id == id } }

@@ -27,7 +27,7 @@ package final class PostgresClient {
     private static let retries = 3
 
     let logger: Logger
-    private let configuration: PostgresConfiguration
+    private var configuration: PostgresConfiguration
     private let io: LoopIO
     private let random: () -> Double
     private var hot: ConnectionLane?
@@ -73,6 +73,9 @@ package final class PostgresClient {
 
     /// Whether a call on the hot lane would be sent at once.
     package var isAvailable: Bool { hot?.isReady ?? false }
+
+    /// Connections that are opened from now on go where this says; those that are open stay.
+    package func use(_ configuration: PostgresConfiguration) { self.configuration = configuration }
 
     // MARK: Calls
 

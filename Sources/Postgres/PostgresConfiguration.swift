@@ -40,6 +40,9 @@ package struct PostgresConfiguration: Sendable {
     package var lanes = Lanes()
     /// What the server's views and log call us.
     package var applicationName: String
+    /// The role that every connection assumes before its first statement, as SET ROLE does; nil for the login itself. A plain name: ASCII
+    /// letters, digits and underscores. A login that may not assume it gets no connection.
+    package var role: String?
 
     private let given: [Parameter]
 
@@ -132,6 +135,7 @@ package struct PostgresConfiguration: Sendable {
             + " -c idle_in_transaction_session_timeout=\(idleInTransactionTimeout.wholeMilliseconds)"
             // Nothing here runs so long that compiling it pays.
             + " -c plan_cache_mode=force_generic_plan -c jit=off"
+            + (role.map { " -c role=\($0)" } ?? "")
     }
 }
 

@@ -26,7 +26,7 @@ package final class PostgresListener: PostgresConnectionOwner {
         }
     }
 
-    private let configuration: PostgresConfiguration
+    private var configuration: PostgresConfiguration
     private let subscriptions: [Subscription]
     private let statements: [PostgresStatement]
     private let io: LoopIO
@@ -61,6 +61,9 @@ package final class PostgresListener: PostgresConnectionOwner {
     deinit {
         if let reconnect { io.cancel(reconnect) }
     }
+
+    /// The next connection goes where this says; the one that is open stays.
+    package func use(_ configuration: PostgresConfiguration) { self.configuration = configuration }
 
     /// Closes the connection; no callback follows.
     package func close() {

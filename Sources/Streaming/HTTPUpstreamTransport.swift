@@ -4,7 +4,8 @@ package import PlaygroundCore
 /// Sends completion requests over HTTP, with the secret key. One for each loop, as its client is.
 package final class HTTPUpstreamTransport: UpstreamTransport {
     private let client: HTTPClient
-    private let request: ClientRequest
+    private let kind: UpstreamKind
+    private var request: ClientRequest
     private let timeouts: ExchangeTimeouts
 
     /// - Parameters:
@@ -17,6 +18,19 @@ package final class HTTPUpstreamTransport: UpstreamTransport {
     ) throws(ClientConfigurationError) {
         self.client = client
         self.timeouts = timeouts
+        self.kind = kind
+        request = try Self.request(kind, key, headers)
+    }
+
+    /// Authenticates with these from the next request on.
+    /// - Throws: as `init` does; nothing is changed then.
+    package func use(key: Secret?, headers: [(name: String, value: String)]) throws(ClientConfigurationError) {
+        request = try Self.request(kind, key, headers)
+    }
+
+    private static func request(
+        _ kind: UpstreamKind, _ key: Secret?, _ headers: [(name: String, value: String)]
+    ) throws(ClientConfigurationError) -> ClientRequest {
         var fields = [
             (name: "Content-Type", value: "application/json"), (name: "Accept", value: "text/event-stream"),
             (name: "Accept-Encoding", value: "identity"),
@@ -29,7 +43,7 @@ package final class HTTPUpstreamTransport: UpstreamTransport {
             case .completion: "/completions"
             case .chat: "/chat/completions"
             }
-        request = try ClientRequest(.post, path, fields: fields + headers)
+        return try ClientRequest(.post, path, fields: fields + headers)
     }
 
     package func send(_ body: [UInt8], to relay: CompletionRelay) -> any UpstreamExchange {

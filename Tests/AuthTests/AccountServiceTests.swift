@@ -37,7 +37,7 @@ struct AccountServiceTests {
         try await register("Ann@Example.org")
         let session = try await login("ann@EXAMPLE.org")
         #expect(session.user.email == "ann@example.org" && session.user.plan == "default" && session.expiresIn == 900)
-        let authenticator = Authenticator(keys: replica.keys, revoked: replica.revoked, acceptsLoadTokens: false)
+        let authenticator = Authenticator(keys: SessionKeys(replica.keys), revoked: replica.revoked, acceptsLoadTokens: false)
         let principal = try authenticator.authenticate(session.accessToken, now: Int64(Date().timeIntervalSince1970))
         let user = try await replica.accounts { try await $0.user(principal) }
         #expect(user == session.user)
@@ -118,7 +118,7 @@ struct AccountServiceTests {
             let second = try await replica.refresh(first.refreshToken)
             let token = pick(first, second)
             for _ in 0..<2 { try await replica.accounts { try await $0.logout(token) } }
-            let authenticator = Authenticator(keys: replica.keys, revoked: replica.revoked, acceptsLoadTokens: false)
+            let authenticator = Authenticator(keys: SessionKeys(replica.keys), revoked: replica.revoked, acceptsLoadTokens: false)
             let isRefused =
                 Result { () throws(ServiceError) in
                     try authenticator.authenticate(second.accessToken, now: Int64(Date().timeIntervalSince1970))
@@ -158,8 +158,8 @@ struct AccountServiceTests {
         #expect(Set(tokens).count == 2_500)
         #expect(try database.run("select count(*) from users where password_hash is null") == [["2500"]])
         let now = Int64(Date().timeIntervalSince1970)
-        let strict = Authenticator(keys: replica.keys, revoked: replica.revoked, acceptsLoadTokens: false)
-        let lenient = Authenticator(keys: replica.keys, revoked: replica.revoked, acceptsLoadTokens: true)
+        let strict = Authenticator(keys: SessionKeys(replica.keys), revoked: replica.revoked, acceptsLoadTokens: false)
+        let lenient = Authenticator(keys: SessionKeys(replica.keys), revoked: replica.revoked, acceptsLoadTokens: true)
         #expect(throws: ServiceError(.tokenInvalid)) { try strict.authenticate(tokens[0], now: now) }
         let principal = try lenient.authenticate(tokens[0], now: now)
         #expect(principal.purpose == .load && principal.sessionID == nil)

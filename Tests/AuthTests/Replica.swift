@@ -49,7 +49,7 @@ final class Replica: Sendable {
         let parts = try await loop.run { loop in
             let client = PostgresClient(configuration: configuration, io: loop.io, logger: Self.logger)
             let service = AccountService(
-                database: client, keys: keys, hasher: hasher, revoked: revoked, isRegistrationOpen: isOpen,
+                database: client, keys: SessionKeys(keys), hasher: hasher, revoked: revoked, isRegistrationOpen: isOpen,
                 now: SystemClock.microseconds)
             return (LoopBound(service, on: loop), LoopBound(client, on: loop))
         }

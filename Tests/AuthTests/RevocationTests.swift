@@ -101,7 +101,7 @@ struct AuthenticatorTests {
     func refusals() throws {
         let revoked = RevokedSessions()
         let keys = try Samples.ring("k1")
-        let authenticator = Authenticator(keys: keys, revoked: revoked, acceptsLoadTokens: false)
+        let authenticator = Authenticator(keys: SessionKeys(keys), revoked: revoked, acceptsLoadTokens: false)
         let token = try #require(
             AccessTokenCodec(keys: keys).issue(user: Samples.user, session: Samples.session, now: Samples.now))
         let load = try #require(AccessTokenCodec(keys: keys).issueLoad(user: Samples.user, now: Samples.now))

@@ -4,16 +4,21 @@ import Synchronization
 import TestSupport
 
 /// Users at work on three replicas, one of them with a clock that is wrong, while replicas are killed and the database is
-/// restarted under them. What clients saw is kept.
+/// restarted, or stands still, under them. What clients saw is kept.
 final class LedgerRun: Sendable {
-    private let stack: Stack
+    let stack: Stack
     private let postgres: PostgresServer
     private let seed: UInt64
-    private let tokens: [String]
-    private let places: Mutex<[Stack.Replica]>
-    private let kept = Mutex<[LedgerAttempt]>([])
+    /// Access tokens of the users.
+    let tokens: [String]
+    /// The replicas that are alive, or about to be.
+    let places: Mutex<[Stack.Replica]>
+    let kept = Mutex<[LedgerAttempt]>([])
+    /// What is being streamed at this moment.
+    let streaming = Mutex<[String: LedgerRequest]>([:])
     private let dead = Mutex<Set<Int32>>([])
     private let restarts = Atomic(0)
+    private let standstills = Atomic(0)
     private let believed = Mutex((kept: 0, broken: 0))
     private let end: ContinuousClock.Instant
 
@@ -22,6 +27,8 @@ final class LedgerRun: Sendable {
     var killed: Set<Int32> { dead.withLock { $0 } }
     /// How often the database was restarted.
     var databaseRestarts: Int { restarts.load(ordering: .relaxed) }
+    /// How often the database stood still.
+    var databaseStandstills: Int { standstills.load(ordering: .relaxed) }
     /// How often a retry after the time that was told was admitted, and how often not.
     var retries: (kept: Int, broken: Int) { believed.withLock { $0 } }
 
@@ -68,12 +75,13 @@ final class LedgerRun: Sendable {
     // MARK: Trouble
 
     /// A replica is killed every few seconds and started again; in the midst, and then every half minute, the database is
-    /// restarted as after a crash. Nobody is killed soon after that: what runs is to have reported since.
+    /// restarted as after a crash, and between it stands still. Nobody is killed soon after that: what runs is to have reported since.
     private func trouble() throws {
         var random = SeededGenerator(seed: seed)
         let begin = ContinuousClock.now
         var nextRestart = begin + min(.seconds(30), (end - begin) / 2)
         var nextKill = begin + .seconds(4)
+        var nextStandstill = begin + .milliseconds(5_500)
         while !isOver {
             if ContinuousClock.now >= nextRestart {
                 try postgres.stopImmediately()
@@ -82,6 +90,10 @@ final class LedgerRun: Sendable {
                 restarts.add(1, ordering: .relaxed)
                 nextKill = ContinuousClock.now + .milliseconds(7_000)
                 nextRestart = ContinuousClock.now + .seconds(30)
+            } else if ContinuousClock.now >= nextStandstill {
+                try standstill(&random)
+                nextKill = max(nextKill, ContinuousClock.now + .milliseconds(6_000))
+                nextStandstill = ContinuousClock.now + .seconds(17)
             } else if ContinuousClock.now >= nextKill {
                 let index = Int.random(in: 0..<3, using: &random)
                 let old = places.withLock { $0[index] }
@@ -95,6 +107,23 @@ final class LedgerRun: Sendable {
         }
     }
 
+    /// The database stands still for longer than an admission waits for it, and then does what it was asked before. Meanwhile
+    /// clients send once more what they are reading.
+    private func standstill(_ random: inout SeededGenerator) throws {
+        let running = streaming.withLock { $0 }.values.sorted { $0.id < $1.id }.shuffled(using: &random).prefix(8)
+        let generators = running.map { _ in SeededGenerator(seed: random.next()) }
+        try postgres.suspend()
+        try concurrently(running.count + 1) { [self] index in
+            guard index < running.count else {
+                usleep(1_600_000)
+                return try postgres.resume()
+            }
+            var random = generators[index]
+            _ = ask(running[index].again, &random)
+        }
+        standstills.add(1, ordering: .relaxed)
+    }
+
     // MARK: Users
 
     private func steady(_ user: Int, perMinute: Int64) {
@@ -102,7 +131,7 @@ final class LedgerRun: Sendable {
         let period = Duration.seconds(60) / Int(perMinute) * 10 / 9
         var next = ContinuousClock.now
         while !isOver {
-            _ = ask(user, &random, "tokens=1", interval: 0, tokens: 1)
+            _ = ask(LedgerRequest(id: random.uuid(), user: user, interval: 0, tokens: 1), &random)
             next += period
             pause(until: next)
         }
@@ -111,10 +140,10 @@ final class LedgerRun: Sendable {
     private func believe(_ user: Int) {
         var random = SeededGenerator(seed: seed &+ 2_000)
         while !isOver {
-            let first = ask(user, &random, "tokens=1", interval: 0, tokens: 1)
+            let first = ask(LedgerRequest(id: random.uuid(), user: user, interval: 0, tokens: 1), &random)
             guard first.isRateRefusal, let wait = first.wait else { continue }
             pause(until: .now + .microseconds(wait))
-            let second = ask(user, &random, "tokens=1", interval: 0, tokens: 1)
+            let second = ask(LedgerRequest(id: random.uuid(), user: user, interval: 0, tokens: 1), &random)
             // A replica or a database that is down says nothing about what was told.
             guard second.status == 200 || second.isRateRefusal else { continue }
             believed.withLock { if second.status == 200 { $0.kept += 1 } else { $0.broken += 1 } }
@@ -124,84 +153,35 @@ final class LedgerRun: Sendable {
     private func crowd(_ user: Int, member: Int) {
         var random = SeededGenerator(seed: seed &* 31 &+ UInt64(user * 100 + member))
         while !isOver {
-            let attempt = something(user, &random)
+            let attempt = ask(something(user, &random), &random)
             if attempt.status != 200 { usleep(UInt32.random(in: 50_000...300_000, using: &random)) }
         }
     }
 
-    private func something(_ user: Int, _ random: inout SeededGenerator) -> LedgerAttempt {
-        let interval = [5, 20, 40].randomElement(using: &random) ?? 20
+    private func something(_ user: Int, _ random: inout SeededGenerator) -> LedgerRequest {
         let tokens = [3, 30, 100, 400].randomElement(using: &random) ?? 30
         let place = Int.random(in: 1...tokens, using: &random)
-        let ordinary = "tokens=\(tokens) interval=\(interval)"
+        var request = LedgerRequest(
+            id: random.uuid(), user: user, interval: [5, 20, 40].randomElement(using: &random) ?? 20, tokens: tokens)
         switch Int.random(in: 0..<100, using: &random) {
-        case 0..<30: return ask(user, &random, ordinary, interval: interval, tokens: tokens)
-        case 30..<55: return ask(user, &random, ordinary, interval: interval, tokens: tokens, leaves: place)
-        case 55..<70: return ask(user, &random, ordinary, interval: interval, tokens: tokens, stops: place)
-        case 70..<80:
-            return ask(user, &random, ordinary, interval: interval, tokens: tokens, isStreamed: false)
+        case 0..<30: break
+        case 30..<55: request.manner = .leaves(place, byReset: random.chance(50))
+        case 55..<70: request.manner = .stops(place)
+        case 70..<80: request.isStreamed = false
         default:
-            let fault =
-                [
-                    "drop_after=\(place)", "fin_after=\(place)", "error_after=\(place)", "status=500 fails=1",
-                    "drop_head=1 fails=1",
-                ]
-                .randomElement(using: &random) ?? ""
-            return ask(user, &random, "\(ordinary) \(fault)", interval: interval, tokens: tokens)
+            let faults = [
+                "drop_after=\(place)", "fin_after=\(place)", "error_after=\(place)", "status=500 fails=1", "drop_head=1 fails=1",
+            ]
+            request.fault = faults.randomElement(using: &random) ?? ""
         }
-    }
-
-    /// Sends one request to any replica and does with the answer what is said.
-    private func ask(
-        _ user: Int, _ random: inout SeededGenerator, _ directives: String, interval: Int, tokens: Int, leaves: Int? = nil,
-        stops: Int? = nil, isStreamed: Bool = true
-    ) -> LedgerAttempt {
-        let replica = places.withLock { $0 }.randomElement(using: &random) ?? stack.server
-        let id = random.uuid()
-        var attempt = LedgerAttempt(id: id, user: user, process: replica.process.pid, interval: interval, tokens: tokens)
-        // It throws where a replica is gone: that is an ending like any other.
-        try? converse(
-            &attempt, on: replica, directives, leaves: leaves, stops: stops, isStreamed: isStreamed, byReset: random.chance(50))
-        kept.withLock { $0.append(attempt) }
-        return attempt
-    }
-
-    private func converse(
-        _ attempt: inout LedgerAttempt, on replica: Stack.Replica, _ directives: String, leaves: Int?, stops: Int?,
-        isStreamed: Bool,
-        byReset: Bool
-    ) throws {
-        let token = tokens[attempt.user]
-        let client = try stack.complete(
-            "id=\(attempt.id) \(directives)", stream: isStreamed, on: replica, token: token, id: attempt.id,
-            parameters: #""max_tokens":\#(attempt.tokens)"#, deadline: .seconds(40))
-        let head = try client.readHead()
-        attempt.status = head.status
-        guard head.status == 200, isStreamed else {
-            let answer = try JSONValue(parsing: client.readBody(of: head))
-            attempt.code = answer["code"]?.string
-            attempt.wait = head["retry-after-ms"].flatMap { Int64($0) }.map { $0 * 1_000 }
-            attempt.ending = .whole
-            if head.status == 200 { attempt.seen = answer["usage.completion_tokens"]?.integer ?? 0 }
-            return
+        switch Int.random(in: 0..<100, using: &random) {
+        case 0..<40: break
+        case 40..<52: request.repetition = .twin
+        case 52..<64: request.repetition = .midway(Int.random(in: 1...tokens, using: &random))
+        case 64..<76: request.repetition = .after
+        default: request.repetition = .retried(4)
         }
-        var stopsAt = stops
-        while let event = try client.readEvent() {
-            if let data = event.data, let text = try? JSONValue(parsing: data)["text"]?.string {
-                attempt.seen += text.count { $0 == "k" }
-            }
-            if let leaves, attempt.seen >= leaves {
-                attempt.ending = .left
-                return byReset ? client.reset() : client.close()
-            }
-            if let place = stopsAt, attempt.seen >= place {
-                stopsAt = nil
-                // To any replica, and whatever it says: the stream ends by itself too.
-                let other = places.withLock { $0[Int(attempt.process) % 3] }
-                _ = try? other.client().request("POST", "/api/complete/\(attempt.id)/stop", stack.fields(token))
-            }
-        }
-        attempt.ending = .whole
+        return request
     }
 
     private func pause(until moment: ContinuousClock.Instant) {

@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 /// The limits and the bill, held against everything that can happen at once: three replicas on one database, one with a wrong
-/// clock; users that read, leave, stop and meet upstream failures; a replica killed every few seconds, the database restarted.
+/// clock; users that read, leave, stop and meet upstream failures, and send the same once more to another replica, at the same
+/// moment, midway, after the end and after a failure; a replica killed every few seconds, the database restarted and stopped.
 /// The upstream's own record is the independent ledger.
 ///
 /// This is the short form. `bin/soak` runs the same for longer: LEDGER_SECONDS and LEDGER_SEEDS are its numbers.
@@ -39,22 +40,26 @@ struct LedgerTests {
             let audit = try LedgerAudit(rows: stack.rows(LedgerAudit.query))
             let limits = Dictionary(uniqueKeysWithValues: zip(ids, LedgerUser.all.map(\.limits)))
             report(audit.violations(limits: limits), "the record of the rows", seed)
-            let sums = try LedgerSums(run, stack, admissions: audit.admissions)
+            let sums = try LedgerSums(run, stack, audit)
             report(sums.violations, "the bill", seed)
             #expect(try stack.rows(Self.unequalCounts) == [], "counts of the day against the bill")
 
-            let steady = run.attempts.filter { $0.user == 0 }
+            let steady = run.attempts.filter { $0.request.user == 0 }
             #expect(!steady.contains { $0.isRateRefusal }, "at 90 % of its rate nobody is refused")
             let retries = run.retries
             #expect(retries.kept * 100 >= 99 * (retries.kept + retries.broken), "a wait that is told can be believed: \(retries)")
             // What did not happen was not proved.
             #expect(retries.kept >= Self.seconds && steady.count >= Self.seconds * 2)
-            #expect(run.killed.count >= 2 && run.databaseRestarts >= 1)
+            #expect(run.killed.count >= 2 && run.databaseRestarts >= 1 && run.databaseStandstills >= 1)
+            #expect(sums.repetitions >= Self.seconds && sums.undone >= 1, "\(sums.repetitions), \(sums.undone)")
             for outcome in ["done", "stopped", "failed", "client_gone", "process_lost"] {
                 #expect(sums.outcomes[outcome, default: 0] > 0, "\(outcome) among \(sums.outcomes)")
             }
             print(
-                "↳ seed \(seed): \(run.attempts.count) requests, \(sums.outcomes), killed \(run.killed.count), retries \(retries)"
+                """
+                ↳ seed \(seed): \(run.attempts.count) requests, \(sums.repetitions) of them again, \(sums.outcomes), undone \(sums.undone), \
+                killed \(run.killed.count), retries \(retries)
+                """
             )
         }
         try postgres.remove()

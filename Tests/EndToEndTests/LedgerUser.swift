@@ -57,33 +57,3 @@ struct LedgerUser: Sendable {
             """
     }
 }
-
-/// One request as its client saw it.
-struct LedgerAttempt: Sendable {
-    enum Ending: Sendable {
-        /// The answer came whole.
-        case whole
-        /// The client left in the midst.
-        case left
-        /// The connection broke.
-        case broken
-    }
-
-    let id: String
-    let user: Int
-    let process: Int32
-    /// Milliseconds between two tokens.
-    let interval: Int
-    /// Tokens that the upstream was told to make, if nothing comes between.
-    let tokens: Int
-    /// Zero where no head came.
-    var status = 0
-    var code: String?
-    /// Microseconds that a refusal told to wait.
-    var wait: Int64?
-    /// Tokens that the client has read.
-    var seen = 0
-    var ending = Ending.broken
-
-    var isRateRefusal: Bool { status == 429 && code == "rate_limit_exceeded" }
-}

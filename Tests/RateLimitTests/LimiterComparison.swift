@@ -70,11 +70,10 @@ struct LimiterComparison {
             let expected = model.settle(batch)
             if real != expected { found.append("acknowledged \(real) instead of \(expected)") }
         case .void(let ids, let user):
-            let values: [PostgresValue] = [
-                .uuidArray(ids.map { attempts[$0] ?? randomUUID() }), .uuidArray(ids.map { UUIDBytes($0) }),
-                .uuidArray(ids.map { _ in UUIDBytes(user) }),
-            ]
-            try connection.run(LimitStatements.void.sql, values)
+            for id in ids { try void(attempts[id] ?? randomUUID(), of: id, user: user) }
+            model.apply(operation)
+        case .voidAgain(let id, let user):
+            try void(randomUUID(), of: id, user: user)
             model.apply(operation)
         case .charge(let user):
             let rows = try connection.run(LimitStatements.charge.sql, [.uuid(UUIDBytes(user))])
@@ -142,6 +141,11 @@ struct LimiterComparison {
                 .bool(batch.count % 2 == 0),
             ])
         return Set(try rows.rows.map { try rows.uuid($0, 0).description })
+    }
+
+    private func void(_ attempt: UUIDBytes, of id: String, user: String) throws {
+        let values: [PostgresValue] = [.uuidArray([attempt]), .uuidArray([UUIDBytes(id)]), .uuidArray([UUIDBytes(user)])]
+        try connection.run(LimitStatements.void.sql, values)
     }
 
     private func setLimits(of user: String) throws {

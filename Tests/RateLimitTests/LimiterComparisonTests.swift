@@ -23,7 +23,7 @@ extension DatabaseTests {
 
         @Test(
             "finds a fault that is planted",
-            arguments: [PlantedFault.lostSettlement, .lostRefund, .slotFreedTwice, .repeatedID, .lostDay])
+            arguments: [PlantedFault.lostSettlement, .lostRefund, .slotFreedTwice, .repeatedID, .voidByID, .lostDay])
         func plantedFault(fault: PlantedFault) async throws {
             let isFound = try await offPool {
                 for seed in LimiterModelTests.seeds {
@@ -59,6 +59,18 @@ extension DatabaseTests {
         @Test("finds a check outside the lock")
         func checkOutsideLock() async throws {
             let violations = try await offPool { try CrowdedRow.violations(fault: .checkOutside) }
+            #expect(!violations.isEmpty)
+        }
+
+        @Test("a twin that was admitted and settled while its batch waited for somebody else's row is not admitted again")
+        func lateTwin() async throws {
+            let violations = try await offPool { try LateTwin.violations() }
+            #expect(violations.isEmpty, "\(violations)")
+        }
+
+        @Test("finds a twin that is not looked for again")
+        func unseenTwin() async throws {
+            let violations = try await offPool { try LateTwin.violations(fault: .unseenTwin) }
             #expect(!violations.isEmpty)
         }
     }

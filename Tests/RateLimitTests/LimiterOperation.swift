@@ -8,6 +8,8 @@ enum LimiterOperation: Equatable {
     case settle([LimiterModel.Settlement])
     /// The database did not answer: these are forbidden, and what was admitted is undone.
     case void([String], user: String)
+    /// The same for a second attempt under the id of one that was admitted, by its user or by another: nothing changes.
+    case voidAgain(String, user: String)
     /// A request that was refused after its sender was known.
     case charge(user: String)
     case change(LimiterModel.Limits, user: String)
@@ -62,7 +64,8 @@ struct LimiterOperations {
         case 82..<87: return .charge(user: anyone())
         case 87..<91:
             let mine = model.reservations
-            if let (id, reservation) = mine.sorted(by: { $0.key < $1.key }).randomElement(using: &random), random.chance(70) {
+            if let (id, reservation) = mine.sorted(by: { $0.key < $1.key }).randomElement(using: &random), random.chance(80) {
+                if random.chance(40) { return .voidAgain(id, user: random.chance(50) ? reservation.user : pick(users)) }
                 return .void([id], user: reservation.user)
             }
             return .void([random.uuid()], user: anyone())
@@ -132,6 +135,7 @@ extension LimiterModel {
         case .settle(let batch): _ = settle(batch)
         case .void(let ids, _):
             _ = settle(ids.map { Settlement(id: $0, prompt: 0, output: 0, outcome: "") })
+        case .voidAgain: break
         case .charge(let user): _ = charge(user)
         case .change(let limits, let user): self.limits[user] = limits
         case .budgets(let day, let month): (instancePerDay, instancePerMonth) = (day, month)

@@ -54,6 +54,16 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
         "a second admission under an id that was settled", in: "completion_asks", "where u.completion_id = a.completion_id and",
         becomes: "where false and")
 
+    static let voidByID = PlantedFault(
+        "an attempt that is given up undoes another one under its id", in: "void_attempts",
+        "join reservations r using (completion_id, attempt)", becomes: "join reservations r using (completion_id)")
+
+    /// Found only where a twin comes and goes while a batch waits.
+    static let unseenTwin = PlantedFault(
+        "ids that were taken meanwhile are looked for among what runs, not among what has run", in: "reserve_completions",
+        "where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days')\n        then",
+        becomes: "where false)\n        then")
+
     static let lostDay = PlantedFault(
         "a day that is over still counts what is given back", in: "settle_completions",
         "utc_day(c.admitted_at) >= greatest(b.day, utc_day(clock))", becomes: "true")

@@ -277,43 +277,5 @@ extension DatabaseTests {
             #expect(try database.bills() == 1)
             #expect(try database.inFlight(user) == 0)
         }
-
-        @Test("a twin that was admitted and settled while its batch waited for somebody else's row is not admitted again")
-        func twin() async throws {
-            let database = try LimitsDatabase()
-            // Rows are locked in the order of their users: the one that has to be waited for comes first.
-            let users = [try database.makeUser(), try database.makeUser()].sorted { $0.description < $1.description }
-            let (slow, user) = (users[0], users[1])
-            let other = try await Replica(database)
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
-            try holder.run("begin")
-            try holder.run("select from buckets where scope = $1 for update", [.uuid(slow.uuid)])
-            let id = CompletionID(randomUUID())
-            let values: [PostgresValue] = [
-                .uuid(randomUUID()), .uuidArray([randomUUID(), id.uuid]), .uuidArray([randomUUID(), randomUUID()]),
-                .uuidArray([slow.uuid, user.uuid]), .uuidArray([nil, nil]), .intArray([5, 5]), .intArray([5, 5]),
-                .textArray(["m", "m"]), .uuidArray([nil, nil]), .textArray(["", ""]), .bool(false),
-            ]
-            async let late = offPool {
-                try BlockingConnection(PostgresConfiguration(database.conninfo)).run(LimitStatements.reserve.sql, values)
-            }
-            let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-            let isBlocked = try await withLoop { loop in
-                await loop.io.wait(until: { (try? database.value(waiting)) == "1" }, deadline: .seconds(4))
-            }
-            #expect(isBlocked)
-            #expect(try await other.reserve(user, id: id).isAdmitted)
-            try await other.settle(id, tokens: 3)
-            #expect(try await other.settled())
-            try holder.run("commit")
-            do {
-                _ = try await late
-                Issue.record("the twin was admitted")
-            } catch let error as PostgresError {
-                #expect(error.state?.isRetryable == true, "\(error)")
-            }
-            #expect(try await other.reserve(user, id: id).refusal?.code == .completionIDConflict)
-            #expect(try database.bills() == 1)
-        }
     }
 }

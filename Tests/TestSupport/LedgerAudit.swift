@@ -124,6 +124,16 @@ package struct LedgerAudit: Sendable {
         entries.reduce(into: [:]) { counts, entry in if entry.kind == "reserve" { counts[entry.completion, default: 0] += 1 } }
     }
 
+    /// Ids whose admissions were undone, so that nothing is billed for them, and how often.
+    package var voids: [String: Int] {
+        let billed = Set(entries.filter { $0.kind == "bill" }.map { $0.transaction + $0.completion })
+        return entries.reduce(into: [:]) { counts, entry in
+            if entry.kind == "release", !billed.contains(entry.transaction + entry.completion) {
+                counts[entry.completion, default: 0] += 1
+            }
+        }
+    }
+
     /// Goes through the record once more with the model's arithmetic. Every admission has to fit the limits and every window of
     /// time, and every row has to hold, to the unit, what follows from the one before and from what was admitted or settled.
     /// - Parameter limits: of each user, unchanged from the record's begin to its end.

@@ -14,6 +14,8 @@ package final class PostgresServer: Sendable {
     private let process = Mutex<ChildProcess?>(nil)
     private let counter = Atomic<Int>(0)
     private let connecting = Mutex(())
+    /// A database with the schema, to be copied.
+    private let template = Mutex<String?>(nil)
 
     private static let common = Result { try PostgresServer() }
 
@@ -99,9 +101,49 @@ package final class PostgresServer: Sendable {
         Watchdog.tell("d \(directory)")
     }
 
+    /// Owns the databases that have the schema. No superuser.
+    package static let owner = "tables_owner"
+    /// Has no rights but those that the schema's migrations give it.
+    package static let login = "server_login"
+
+    /// The name of a database of its own for a test, with the schema.
+    /// - Parameter migrate: given the owner's connection string of an empty database, makes the schema there. Called once.
+    package func copyOfSchema(_ migrate: (String) throws -> Void) throws -> String {
+        let maintenance = conninfo(database: "postgres")
+        let name = nextName()
+        try template.withLock { template in
+            if template == nil {
+                let made = nextName()
+                try makeLogins()
+                try run("create database \(made) owner \(Self.owner)", in: maintenance)
+                try migrate(conninfo(database: made, user: Self.owner))
+                try run("grant playground_app to \(Self.login)", in: maintenance)
+                template = made
+            }
+            try run("create database \(name) owner \(Self.owner) template \(template ?? "")", in: maintenance)
+        }
+        return name
+    }
+
+    /// Makes ``owner`` and ``login``, where that was not done before.
+    package func makeLogins() throws {
+        try run(
+            """
+            do $$
+            begin
+                create role \(Self.owner) login createrole;
+                create role \(Self.login) login;
+            exception when duplicate_object then null;
+            end
+            $$
+            """, in: conninfo(database: "postgres"))
+    }
+
+    private func nextName() -> String { "test_\(counter.add(1, ordering: .relaxed).newValue)" }
+
     /// An empty database of its own for a test; the connection string of its superuser.
     package func freshDatabase() throws -> String {
-        let name = "test_\(counter.add(1, ordering: .relaxed).newValue)"
+        let name = nextName()
         try run("create database \(name)", in: conninfo(database: "postgres"))
         return conninfo(database: name)
     }

@@ -11,6 +11,7 @@ struct APICommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, PlanCommand.self, InstanceCommand.self,
             PauseCommand.self, ResumeCommand.self, PriceCommand.self, UsageCommand.self, LoadTokensCommand.self,
+            KeygenCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

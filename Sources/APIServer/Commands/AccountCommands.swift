@@ -58,7 +58,7 @@ enum OperatorAccounts {
         return try await OperatorDatabase.run { database in
             try await body(
                 AccountService(
-                    database: database, keys: keys, hasher: PasswordHasher(), revoked: RevokedSessions(),
+                    database: database, keys: SessionKeys(keys), hasher: PasswordHasher(), revoked: RevokedSessions(),
                     isRegistrationOpen: true, now: SystemClock.microseconds))
         }
     }

@@ -21,6 +21,11 @@ extension Configuration {
         return times.dropFirst().reduce(times.first ?? UpstreamTimeouts()) { $0.longest($1) }
     }
 
+    /// Whether the upstreams are the same but for what they are authenticated to with.
+    func hasUpstreams(of other: Configuration) -> Bool {
+        upstreams.elementsEqual(other.upstreams) { $0.description == $1.description && $0.origin == $1.origin }
+    }
+
     /// The upstreams of `UPSTREAMS_FILE`, or the one that the variables describe; empty where a complaint was made.
     static func upstreams(_ environment: inout Environment) -> [Upstream] {
         let timeouts = UpstreamTimeouts(&environment)
@@ -32,7 +37,8 @@ extension Configuration {
         where environment.text(name) != nil {
             environment.complain("\(name) and UPSTREAMS_FILE are both set: the file says it for each upstream")
         }
-        let file = UpstreamsFile(path: path, timeouts: timeouts)
+        let file = UpstreamsFile(path: path, timeouts: timeouts, files: environment.files)
+        environment.files = file.files
         for complaint in file.complaints { environment.complain(complaint) }
         return file.upstreams
     }

@@ -30,6 +30,8 @@ struct Configuration: Sendable {
     /// From SIGTERM to ending the streams that still run.
     var drainTimeout: Duration
     var logLevel: Logger.Level
+    /// What it was read from, besides variables.
+    var files: SecretFiles
 
     /// - Throws: ``ConfigurationError`` with every complaint, each naming its variable.
     init(_ environment: Environment = Environment()) throws {
@@ -76,6 +78,7 @@ struct Configuration: Sendable {
         }
         self.database = database
         self.keys = keys
+        files = environment.files
     }
 
     /// What `migrate` and the operator's commands need.
@@ -105,7 +108,7 @@ struct Configuration: Sendable {
 
     private static func keys(_ environment: inout Environment) -> KeyRing? {
         let text = environment.requiredSecret(
-            "SESSION_KEYS", "`kid:base64key`, several separated by commas; make one with: echo \"k1:$(openssl rand -base64 32)\"")
+            "SESSION_KEYS", "`kid:base64key`, several separated by commas; make one with: APIServer keygen")
         if text.isEmpty { return nil }
         do {
             return try KeyRing(parsing: text)

@@ -4,10 +4,15 @@ import PlaygroundCore
 /// Reads the environment once, as typed values, and gathers every complaint instead of stopping at the first.
 struct Environment {
     private let values: [String: String]
+    /// Those that were read for it.
+    var files: SecretFiles
     /// One sentence each; every one begins with the variable's name.
     private(set) var complaints: [String] = []
 
-    init(_ values: [String: String] = ProcessInfo.processInfo.environment) { self.values = values }
+    init(_ values: [String: String] = ProcessInfo.processInfo.environment, files: SecretFiles = SecretFiles()) {
+        self.values = values
+        self.files = files
+    }
 
     /// A variable's text; an empty one counts as absent.
     func text(_ name: String) -> String? {
@@ -23,7 +28,7 @@ struct Environment {
             return value
         }
         guard let path else { return nil }
-        guard let contents = ConfigurationFile.contents(of: path, atMost: ConfigurationFile.secretBytes) else {
+        guard let contents = files.contents(of: path, atMost: ConfigurationFile.secretBytes) else {
             complain("\(name)_FILE names \(path), which cannot be read or is no file for a secret")
             return nil
         }

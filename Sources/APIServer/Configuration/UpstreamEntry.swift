@@ -9,6 +9,8 @@ struct UpstreamEntry {
 
     private let object: JSONObject
     private let directory: String
+    /// With the one that holds its key.
+    private(set) var files: SecretFiles
     private var reader: FieldReader
 
     /// What an upstream may do without: parameters, the user's opaque id, and the newer name of a chat's `max_tokens`.
@@ -23,9 +25,10 @@ struct UpstreamEntry {
     /// - Parameters:
     ///   - path: what stands in front of a member's name in a complaint.
     ///   - directory: where a relative `key_file` begins.
-    init(_ object: JSONObject, path: String, directory: String) {
+    init(_ object: JSONObject, path: String, directory: String, files: SecretFiles) {
         self.object = object
         self.directory = directory
+        self.files = files
         reader = FieldReader(object, path: path)
     }
 
@@ -88,7 +91,7 @@ struct UpstreamEntry {
                 reader.note("key_file", .invalidValue, "and key are both given: give one of them")
             } else {
                 let place = path.hasPrefix("/") ? path : directory + path
-                if let bytes = ConfigurationFile.contents(of: place, atMost: Limits.value) {
+                if let bytes = files.contents(of: place, atMost: Limits.value) {
                     key = ("key_file", String(decoding: bytes, as: UTF8.self).trimmed)
                 } else {
                     reader.note("key_file", .invalidValue, "names a file that cannot be read or is larger than a key")

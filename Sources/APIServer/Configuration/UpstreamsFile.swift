@@ -10,6 +10,8 @@ struct UpstreamsFile {
     private(set) var upstreams: [Configuration.Upstream] = []
     /// One sentence each; every one begins with `UPSTREAMS_FILE`.
     private(set) var complaints: [String] = []
+    /// This one, and those that it names.
+    private(set) var files: SecretFiles
 
     /// How much of everything a file may have.
     enum Limits {
@@ -29,8 +31,9 @@ struct UpstreamsFile {
     }
 
     /// - Parameter timeouts: of an upstream for which the file says nothing else.
-    init(path: String, timeouts: UpstreamTimeouts) {
-        guard let bytes = ConfigurationFile.contents(of: path, atMost: Limits.bytes) else {
+    init(path: String, timeouts: UpstreamTimeouts, files: SecretFiles = SecretFiles()) {
+        self.files = files
+        guard let bytes = self.files.contents(of: path, atMost: Limits.bytes) else {
             complaints.append("UPSTREAMS_FILE names \(path), which cannot be read or has more than \(Limits.bytes) bytes")
             return
         }
@@ -61,7 +64,8 @@ struct UpstreamsFile {
                 complaints.append("UPSTREAMS_FILE upstreams.\(index): has to be an object")
                 continue
             }
-            var entry = UpstreamEntry(object, path: "upstreams.\(index).", directory: directory)
+            var entry = UpstreamEntry(object, path: "upstreams.\(index).", directory: directory, files: files)
+            defer { files = entry.files }
             do {
                 let upstream = try entry.upstream(timeouts)
                 if names.insert(upstream.description.name).inserted {

@@ -1,15 +1,16 @@
 import Auth
 import PlaygroundCore
 
-/// The opaque names under which users appear at the upstream: a keyed hash, the same for a user on every replica.
-struct UserTags: Sendable {
-    let key: SigningKey
+/// The opaque names under which users appear at the upstream: a keyed hash, the same for a user on every replica for as long as one
+/// key signs.
+struct UserTags {
+    let keys: SessionKeys
 
     func tag(_ user: UserID) -> String {
         var message = "upstream-user:" + user.description
         let tag = message.withUTF8 { message in
             [UInt8](unsafeUninitializedCapacity: SigningKey.tagLength) { tag, written in
-                guard let start = tag.baseAddress, key.sign(message, into: start) else { return }
+                guard let start = tag.baseAddress, keys.ring.signing.sign(message, into: start) else { return }
                 written = SigningKey.tagLength
             }
         }
