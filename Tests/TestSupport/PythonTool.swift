@@ -1,19 +1,11 @@
 import Foundation
 
-/// The Python programs of `Tests/Python`, in the environment that `bin/test` makes for them: what tests need that is not ours.
+/// The Python programs of `Tests/Python`, over what ``PythonTools`` has installed.
 package enum PythonTool {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
-        .standardizedFileURL
-
     /// Starts one.
     package static func start(_ script: String, _ arguments: [String] = []) throws -> ChildProcess {
-        let interpreter =
-            ProcessInfo.processInfo.environment["TEST_PYTHON"] ?? root.appendingPathComponent(".dev/test-tools/bin/python").path
-        guard FileManager.default.isExecutableFile(atPath: interpreter) else {
-            throw TestFailure("no \(interpreter): bin/test makes it, once")
-        }
-        let path = root.appendingPathComponent("Tests/Python/\(script)").path
-        return try ChildProcess(interpreter, ["-u", path] + arguments)
+        let path = APIContract.projectDirectory.appending(path: "Tests/Python/\(script)").path
+        return try ChildProcess(try PythonTools.python(), ["-u", path] + arguments)
     }
 
     /// Runs one to its end; what it printed.
