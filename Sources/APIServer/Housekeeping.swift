@@ -2,13 +2,14 @@ import Auth
 import EventLoop
 import Idempotency
 import Logging
+import OIDC
 import PlaygroundCore
 import Postgres
 import RateLimit
 import Streaming
 
 /// What a process does once, on its first loop: hold its lease, declare the limits of its environment, hear of revoked sessions and of
-/// completions to stop, clear away dead sessions, old idempotency keys and forgotten attempts to log in, and keep bills in months.
+/// completions to stop, clear away dead sessions, old idempotency keys, forgotten attempts to log in and log-ins that are over, and keep bills in months.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
@@ -22,6 +23,7 @@ final class Housekeeping {
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
     private let throttle: LoginThrottle
+    private let logins: LoginStore
     private let limiter: RateLimiter
     private let usage: UsageKeeper
     private let configuration: Configuration
@@ -34,6 +36,7 @@ final class Housekeeping {
         accounts = services.accounts
         idempotency = services.idempotency
         throttle = services.throttle
+        logins = services.logins
         limiter = services.limiter
         usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
         configuration = shared.configuration
@@ -96,6 +99,7 @@ final class Housekeeping {
             await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
             await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
             await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }
+            await purge("log-ins through providers") { () throws(ServiceError) in try await logins.purge() }
             await io.pause(Self.purgeInterval)
         }
     }

@@ -3,6 +3,7 @@ import EventLoop
 import HTTPClient
 import Idempotency
 import Logging
+import OIDC
 import PlaygroundCore
 import Postgres
 import Presets
@@ -20,6 +21,8 @@ struct SharedServices: Sendable {
     let draining: DrainingMark
     /// Of the configuration's upstreams, in its order.
     let circuits: [UpstreamCircuit]
+    /// Of the configuration, in its order.
+    let providers: [Provider]
     let completions = RunningCompletions()
 }
 
@@ -32,6 +35,7 @@ final class LoopServices {
     let accounts: AccountService
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
+    let logins: LoginStore
     let limiter: RateLimiter
     let upstreams: UpstreamPool
     private let keys: SessionKeys
@@ -39,6 +43,8 @@ final class LoopServices {
     private let configured: [Configuration.Upstream]
     private let transports: [HTTPUpstreamTransport]
     private let clients: [HTTPClient]
+    private let providers: [Provider]
+    private let providerTransport: ProviderTransport
     private let io: LoopIO
     private var isClosed = false
 
@@ -66,8 +72,19 @@ final class LoopServices {
         let presets = PresetStore(database: database)
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
+        let providerTransport = ProviderTransport(io: io)
+        let logins = LoginStore(database: database)
+        let signIn = SignIn(
+            providers: shared.providers, redirects: configuration.signIn.redirects, publicURL: configuration.signIn.publicURL,
+            isRegistrationOpen: configuration.isRegistrationOpen, store: logins, transport: providerTransport,
+            surroundings: SignIn.Surroundings(
+                now: SystemClock.microseconds, newUser: { ids.next() }, newIdentity: { ids.next() },
+                accountEmail: { (try? EmailAddress(parsing: $0))?.description }))
         let routes = Routes(
             sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
+            identities: IdentityHandlers(
+                settings: configuration.signIn, signIn: signIn, store: logins, accounts: accounts,
+                authentication: authentication, ids: ids),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
@@ -88,6 +105,9 @@ final class LoopServices {
         self.database = database
         self.accounts = accounts
         self.throttle = throttle
+        self.logins = logins
+        self.providerTransport = providerTransport
+        providers = shared.providers
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients
@@ -145,6 +165,10 @@ final class LoopServices {
             let new = configuration.upstreams.first { $0.description.name == old.description.name && $0.origin == old.origin }
             if let new { try transport.use(key: new.key, headers: new.headers) }
         }
+        for provider in providers {
+            let new = configuration.signIn.providers.first { $0.id == provider.configuration.id }
+            if let new { provider.use(new) }
+        }
     }
 
     /// Ends what the loop does, settlements first. The database stays open: the process's lease is given up through it.
@@ -152,5 +176,6 @@ final class LoopServices {
         isClosed = true
         await limiter.drain(.seconds(5))
         for client in clients { client.close() }
+        providerTransport.close()
     }
 }

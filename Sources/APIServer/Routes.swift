@@ -6,6 +6,7 @@ import PlaygroundCore
 /// is open and waits for nothing), needs a session token; creating ones take an `Idempotency-Key`.
 struct Routes {
     let sessions: SessionHandlers
+    let identities: IdentityHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
@@ -22,6 +23,16 @@ struct Routes {
         open(.post, "/api/auth/refresh", sessions.refresh, &router)
         open(.post, "/api/auth/logout", sessions.logout, &router)
         authenticated(.get, "/api/me", sessions.me, &router)
+
+        immediate(.get, "/api/auth/providers", identities.providers, &router)
+        open(.get, "/api/auth/oidc/{provider}/start", identities.start, &router)
+        open(.get, "/api/auth/oidc/{provider}/callback", identities.callback, &router)
+        open(.post, "/api/auth/oidc/{provider}/callback", identities.callbackForm, &router)
+        open(.post, "/api/auth/oidc/{provider}/token", identities.nativeSignIn, &router)
+        open(.post, "/api/auth/oidc/token", identities.exchange, &router)
+        authenticated(.get, "/api/me/identities", identities.list, &router)
+        creating(.post, "/api/me/identities", identities.link, &router)
+        authenticated(.delete, "/api/me/identities/{id}", identities.unlink, &router)
 
         authenticated(.get, "/api/presets", presets.list, &router)
         creating(.post, "/api/presets", presets.create, &router)

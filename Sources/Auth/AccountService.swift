@@ -162,7 +162,7 @@ package final class AccountService {
     }
 
     /// A session of a user who has shown who they are.
-    func startSession(of user: User) async throws(ServiceError) -> IssuedSession {
+    package func startSession(of user: User) async throws(ServiceError) -> IssuedSession {
         let generation = RefreshGeneration(
             session: SessionID(try SecureRandom.uuid()), counter: 0, nonce: try SecureRandom.uuid())
         let token = try refreshTokens.issued(generation, keyID: refreshTokens.signingKeyID)
@@ -229,7 +229,7 @@ extension User {
     /// The first four columns of the first row.
     fileprivate init(_ result: PostgresResult) throws(PostgresError) {
         self.init(
-            id: UserID(try result.uuid(0, 0)), email: try result.string(0, 1), plan: try result.string(0, 2),
+            id: UserID(try result.uuid(0, 0)), email: try result.stringIfPresent(0, 1), plan: try result.string(0, 2),
             createdAt: Timestamp(microseconds: try result.int(0, 3)))
     }
 }

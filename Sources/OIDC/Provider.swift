@@ -1,6 +1,7 @@
 import EventLoop
 package import PlaygroundCore
 import StrictJSON
+import Synchronization
 
 /// One identity provider, for all loops of the process: how it is configured, and what it has said about itself.
 package final class Provider: Sendable {
@@ -8,7 +9,23 @@ package final class Provider: Sendable {
     private let metadata = SharedDocument<ProviderMetadata>()
     private let keys = SharedDocument<JSONWebKeySet>()
 
-    package init(_ configuration: ProviderConfiguration) { self.configuration = configuration }
+    private let latestCredential: Mutex<ClientCredential>
+
+    package init(_ configuration: ProviderConfiguration) {
+        self.configuration = configuration
+        latestCredential = Mutex(configuration.credential)
+    }
+
+    /// How the provider is shown that a request is ours, as it is now.
+    var credential: ClientCredential { latestCredential.withLock { $0 } }
+
+    /// Takes the credential of another configuration into use, if that is for the same client of the same provider.
+    package func use(_ configuration: ProviderConfiguration) {
+        guard configuration.issuer == self.configuration.issuer, configuration.clientID == self.configuration.clientID else {
+            return
+        }
+        latestCredential.withLock { $0 = configuration.credential }
+    }
 
     /// What the provider says about itself, at most an hour old unless it does not answer.
     func metadata(over transport: ProviderTransport) async throws(ProviderFailure) -> ProviderMetadata {

@@ -15,6 +15,7 @@ enum SchemaMigrations {
         Migration(name: "0009_throttle", sql: text(PackageResources._009_throttle_sql)),
         Migration(name: "0010_idempotency", sql: text(PackageResources._010_idempotency_sql)),
         Migration(name: "0011_tenancy", sql: text(PackageResources._011_tenancy_sql)),
+        Migration(name: "0016_identities", sql: text(PackageResources._016_identities_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

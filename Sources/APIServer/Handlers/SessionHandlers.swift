@@ -73,25 +73,12 @@ final class SessionHandlers {
 
     func me(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         let user = try await accounts.user(principal)
-        return .response(.json { Self.members(of: user, &$0) })
+        return .response(.json { SessionAnswer.members(of: user, &$0) })
     }
 
     // MARK: Shapes
 
-    /// How a client wants its tokens.
-    private enum Delivery {
-        case body, cookie
-
-        init(_ reader: inout FieldReader) {
-            self = .body
-            guard let text = reader.string("token_delivery") else { return }
-            switch text {
-            case "cookie": self = .cookie
-            case "body": break
-            default: reader.note("token_delivery", .invalidValue, "has to be `body` or `cookie`")
-            }
-        }
-    }
+    private typealias Delivery = SessionAnswer.Delivery
 
     private func credentials(
         _ context: RequestContext, mayChooseDelivery: Bool = false
@@ -104,30 +91,8 @@ final class SessionHandlers {
         return (email, password, delivery)
     }
 
-    private static func members(of user: User, _ writer: inout JSONWriter) {
-        writer.member("id", user.id)
-        writer.member("email", user.email)
-        writer.member("plan", user.plan)
-        writer.member("created_at", user.createdAt)
-    }
-
     private func answer(_ session: IssuedSession, _ delivery: Delivery) -> Response {
-        var fields = ResponseFields()
-        if delivery == .cookie {
-            SessionCookies.set(
-                accessToken: session.accessToken, lifetime: session.expiresIn, refreshToken: session.refreshToken,
-                refreshLifetime: session.refreshExpiresIn, in: &fields)
-        }
-        return .json(fields: fields) { writer in
-            if delivery == .body {
-                writer.member("access_token", session.accessToken)
-                writer.member("token_type", "Bearer")
-            }
-            writer.member("expires_in", session.expiresIn)
-            if delivery == .body { writer.member("refresh_token", session.refreshToken) }
-            writer.member("refresh_expires_in", session.refreshExpiresIn)
-            writer.member("user") { $0.object { Self.members(of: session.user, &$0) } }
-        }
+        SessionAnswer(session: session, delivery: delivery).response
     }
 }
 
