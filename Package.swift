@@ -63,10 +63,14 @@ let package = Package(
             name: "HTTPClient",
             dependencies: ["CLibcurl", "COpenSSL", "CSystem", "EventLoop", "HTTPCore"],
             swiftSettings: strict),
+        .target(
+            name: "Mail", dependencies: ["CLibcurl", "HTTPCore", "PlaygroundCore"],
+            // The texts that go out unless the operator has others.
+            resources: [.embedInCode("Templates")], swiftSettings: strict),
 
         // Level 3: features. They never see HTTP's server and never import each other.
         .target(
-            name: "Auth", dependencies: ["COpenSSL", "EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
+            name: "Auth", dependencies: ["COpenSSL", "EventLoop", "Mail", "Postgres", "PlaygroundCore", "StrictJSON", logging],
             swiftSettings: strict),
         .target(name: "Presets", dependencies: ["Postgres", "PlaygroundCore", "StrictJSON"], swiftSettings: strict),
         .target(name: "Idempotency", dependencies: ["Postgres", "PlaygroundCore"], swiftSettings: strict),
@@ -86,7 +90,8 @@ let package = Package(
             name: "APIServer",
             dependencies: [
                 "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "Idempotency",
-                "OIDC", "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging,
+                "Mail", "OIDC", "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes,
+                logging,
                 metrics,
                 arguments,
             ],
@@ -127,10 +132,13 @@ let package = Package(
             swiftSettings: strict),
     ]
         + [
-            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Auth", "Presets",
+            "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Mail", "Auth",
+            "Presets",
             "Idempotency", "Streaming", "RateLimit", "OIDC",
         ].map { module in
-            let foundations: Set = ["StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", module]
+            let foundations: Set = [
+                "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", "Mail", module,
+            ]
             return .testTarget(
                 name: "\(module)Tests",
                 dependencies: foundations.sorted().map { .target(name: $0) } + ["TestSupport", httpTypes, logging],

@@ -143,7 +143,8 @@ begin
         end if;
         owner := $5;
         result := 'made';
-        insert into users (id, email) values (owner, case when $4 then $3 end) on conflict (email) do nothing;
+        insert into users (id, email, email_verified_at)
+        values (owner, case when $4 then $3 end, case when $4 and $3 is not null then now() end) on conflict (email) do nothing;
         if not found then
             insert into users (id, email) values (owner, null);
         end if;

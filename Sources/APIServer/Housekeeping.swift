@@ -2,6 +2,7 @@ import Auth
 import EventLoop
 import Idempotency
 import Logging
+import Mail
 import OIDC
 import PlaygroundCore
 import Postgres
@@ -9,7 +10,7 @@ import RateLimit
 import Streaming
 
 /// What a process does once, on its first loop: hold its lease, declare the limits of its environment, hear of revoked sessions and of
-/// completions to stop, clear away dead sessions, old idempotency keys, forgotten attempts to log in and log-ins that are over, and keep bills in months.
+/// completions to stop, clear away dead sessions, old idempotency keys, old audit events and forgotten attempts to log in, and keep bills in months.
 final class Housekeeping {
     /// A thousand sessions leave at a time: faster than people log in, and short for the database.
     private static let purgeInterval = Duration.seconds(60)
@@ -21,11 +22,16 @@ final class Housekeeping {
     /// One connection for everything that replicas tell each other.
     private let listener: PostgresListener
     private let accounts: AccountService
+    private let audit: AuditLog
     private let idempotency: IdempotencyStore
     private let throttle: LoginThrottle
     private let logins: LoginStore
     private let limiter: RateLimiter
     private let usage: UsageKeeper
+    private let recovery: AccountRecovery
+    /// Nil where this server sends no mail.
+    private let postman: MailPostman?
+    private let mailClient: SMTPClient?
     private let configuration: Configuration
     private let io: LoopIO
     private let logger: Logger
@@ -34,11 +40,22 @@ final class Housekeeping {
     /// Takes the lease, so that what this process reserves is known to be alive; without a database it is taken later.
     init(_ shared: SharedServices, _ services: LoopServices, on loop: isolated EventLoop) async {
         accounts = services.accounts
+        audit = services.audit
         idempotency = services.idempotency
         throttle = services.throttle
         logins = services.logins
         limiter = services.limiter
         usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
+        recovery = services.recovery
+        let meters = MailMeters()
+        let mail = shared.configuration.mail.map { (SMTPClient($0.smtp), $0.stationery) }
+        postman = mail.map { client, stationery in
+            MailPostman(
+                database: services.database, client: client, stationery: stationery, keys: services.keys, io: loop.io,
+                logger: shared.logger, now: SystemClock.microseconds
+            ) { meters.noted($0, $1) }
+        }
+        mailClient = mail?.0
         configuration = shared.configuration
         io = loop.io
         logger = shared.logger
@@ -61,15 +78,20 @@ final class Housekeeping {
         loop.spawn { loop in await this.value(on: loop).feed.run() }
         loop.spawn { loop in await this.value(on: loop).purge() }
         loop.spawn { loop in await this.value(on: loop).keepUsage() }
+        loop.spawn { loop in await this.value(on: loop).postman?.run() }
     }
 
-    /// Hears over a connection of this database once the present one is lost.
-    func use(_ database: PostgresConfiguration) { listener.use(database) }
+    /// Takes the secrets of this configuration into use: hears over a connection of its database once the present one is lost.
+    func useSecrets(of configuration: Configuration) {
+        listener.use(configuration.database)
+        if let smtp = configuration.mail?.smtp { mailClient?.use(smtp) }
+    }
 
     func close() async {
         isClosed = true
         feed.stop()
         listener.close()
+        await postman?.stop()
         await lease.release()
     }
 
@@ -98,6 +120,9 @@ final class Housekeeping {
         while !isClosed {
             await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
             await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
+            await purge("links") { () throws(ServiceError) in try await recovery.purgeLinks() }
+            let kept = configuration.auditRetentionDays
+            await purge("audit events") { () throws(ServiceError) in _ = try await audit.purge(keptDays: kept) }
             await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }
             await purge("log-ins through providers") { () throws(ServiceError) in try await logins.purge() }
             await io.pause(Self.purgeInterval)

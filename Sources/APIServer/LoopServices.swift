@@ -3,6 +3,7 @@ import EventLoop
 import HTTPClient
 import Idempotency
 import Logging
+import Metrics
 import OIDC
 import PlaygroundCore
 import Postgres
@@ -33,12 +34,14 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let recovery: AccountRecovery
+    let audit: AuditLog
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let logins: LoginStore
     let limiter: RateLimiter
     let upstreams: UpstreamPool
-    private let keys: SessionKeys
+    let keys: SessionKeys
     /// Those that it was made with, and the way to each.
     private let configured: [Configuration.Upstream]
     private let transports: [HTTPUpstreamTransport]
@@ -64,27 +67,37 @@ final class LoopServices {
         let accounts = AccountService(
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
+        recovery = AccountRecovery(
+            database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
+            sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
+        let passwords = PasswordChange(
+            database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
                 keys: keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
             crossOrigin: configuration.crossOrigin)
+        let audit = AuditLog(
+            database: database, io: io, logger: shared.logger,
+            account: { [keys] in keys.ring.signing.name(of: "audit-account:" + $0.description) },
+            lost: { [lost = Counter(label: "audit_events_lost_total")] in lost.increment(by: $0) })
         let presets = PresetStore(database: database)
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
         let providerTransport = ProviderTransport(io: io)
         let logins = LoginStore(database: database)
-        let signIn = SignIn(
-            providers: shared.providers, redirects: configuration.signIn.redirects, publicURL: configuration.signIn.publicURL,
-            isRegistrationOpen: configuration.isRegistrationOpen, store: logins, transport: providerTransport,
-            surroundings: SignIn.Surroundings(
-                now: SystemClock.microseconds, newUser: { ids.next() }, newIdentity: { ids.next() },
-                accountEmail: { (try? EmailAddress(parsing: $0))?.description }))
+        let signIn = Self.signIn(shared, store: logins, transport: providerTransport, ids: ids)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication),
+            sessions: SessionHandlers(
+                accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
+                audit: audit),
+            recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
+            listedSessions: ListedSessionHandlers(
+                book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
+            passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
             identities: IdentityHandlers(
                 settings: configuration.signIn, signIn: signIn, store: logins, accounts: accounts,
-                authentication: authentication, ids: ids),
+                authentication: authentication, audit: audit, ids: ids),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
@@ -104,6 +117,7 @@ final class LoopServices {
             proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)
         self.database = database
         self.accounts = accounts
+        self.audit = audit
         self.throttle = throttle
         self.logins = logins
         self.providerTransport = providerTransport
@@ -117,6 +131,19 @@ final class LoopServices {
         self.io = io
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
+        loop.spawn { loop in await this.value(on: loop).audit.run() }
+    }
+
+    private static func signIn(
+        _ shared: SharedServices, store: LoginStore, transport: ProviderTransport, ids: IDSource
+    ) -> SignIn {
+        let settings = shared.configuration.signIn
+        return SignIn(
+            providers: shared.providers, redirects: settings.redirects, publicURL: settings.publicURL,
+            isRegistrationOpen: shared.configuration.isRegistrationOpen, store: store, transport: transport,
+            surroundings: SignIn.Surroundings(
+                now: SystemClock.microseconds, newUser: { ids.next() }, newIdentity: { ids.next() },
+                accountEmail: { (try? EmailAddress(parsing: $0))?.description }))
     }
 
     private static func transports(_ clients: [HTTPClient], _ configuration: Configuration) throws -> [HTTPUpstreamTransport] {
@@ -175,6 +202,7 @@ final class LoopServices {
     func close() async {
         isClosed = true
         await limiter.drain(.seconds(5))
+        await audit.drain(.seconds(2))
         for client in clients { client.close() }
         providerTransport.close()
     }

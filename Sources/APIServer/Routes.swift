@@ -6,6 +6,9 @@ import PlaygroundCore
 /// is open and waits for nothing), needs a session token; creating ones take an `Idempotency-Key`.
 struct Routes {
     let sessions: SessionHandlers
+    let recovery: RecoveryHandlers
+    let listedSessions: ListedSessionHandlers
+    let passwords: PasswordHandlers
     let identities: IdentityHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
@@ -22,7 +25,14 @@ struct Routes {
         open(.post, "/api/auth/login", sessions.login, &router)
         open(.post, "/api/auth/refresh", sessions.refresh, &router)
         open(.post, "/api/auth/logout", sessions.logout, &router)
+        open(.post, "/api/auth/password/forgot", recovery.forgot, &router)
+        open(.post, "/api/auth/password/reset", recovery.reset, &router)
+        open(.post, "/api/auth/email/verify", recovery.verify, &router)
         authenticated(.get, "/api/me", sessions.me, &router)
+        authenticated(.post, "/api/me/password", passwords.change, &router)
+        authenticated(.get, "/api/sessions", listedSessions.list, &router)
+        authenticated(.delete, "/api/sessions/{id}", listedSessions.end, &router)
+        authenticated(.post, "/api/sessions/end-others", listedSessions.endOthers, &router)
 
         immediate(.get, "/api/auth/providers", identities.providers, &router)
         open(.get, "/api/auth/oidc/{provider}/start", identities.start, &router)

@@ -2,7 +2,7 @@ package import PlaygroundCore
 
 /// An address and a password that an account may have.
 package struct NewAccount: Sendable {
-    let email: EmailAddress
+    package let email: EmailAddress
     let password: String
 
     /// - Throws: `invalid_request` with every field that is wrong, so that a form can show both at once.

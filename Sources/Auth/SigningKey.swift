@@ -1,4 +1,5 @@
 import COpenSSL
+import PlaygroundCore
 
 /// One HMAC-SHA-256 key and its id. The key is hashed into its pads at once, and its bytes are not kept;
 /// however it is printed, only the type's name shows.
@@ -24,6 +25,19 @@ package final class SigningKey: Sendable {
     /// Writes the tag of `message` to `tag`, which has room for 32 bytes. False only where OpenSSL fails; the tag is void then.
     package func sign(_ message: UnsafeBufferPointer<UInt8>, into tag: UnsafeMutablePointer<UInt8>) -> Bool {
         copenssl_hmac_sign(key, message.baseAddress, message.count, tag) == 1
+    }
+
+    /// A keyed hash of a text: 22 characters that stand for it wherever it is not to be known. What it is for has to stand in front of
+    /// the text, so that no two uses agree. Nil only where OpenSSL fails.
+    package func name(of text: String) -> String? {
+        var text = text
+        let tag = text.withUTF8 { text in
+            [UInt8](unsafeUninitializedCapacity: Self.tagLength) { tag, written in
+                guard let start = tag.baseAddress, sign(text, into: start) else { return }
+                written = Self.tagLength
+            }
+        }
+        return tag.count == Self.tagLength ? Base64.url.encode(tag.span.extracting(0..<16)) : nil
     }
 
     /// Whether `tag` (32 bytes) is the tag of `message`, in a time that does not tell how much of it was right.

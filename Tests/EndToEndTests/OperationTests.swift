@@ -84,7 +84,7 @@ struct OperationTests {
             let plans = ["set", "list", "show", "delete", "assign", "override"].map { "plan \($0)" }
             let commands = [
                 "serve", "migrate", "create-user", "load-tokens", "plan", "instance", "instance show", "instance set", "pause",
-                "resume",
+                "resume", "audit",
             ]
             for command in commands + plans {
                 let words = command.split(separator: " ").map(String.init)
@@ -163,7 +163,8 @@ struct OperationTests {
             let login = try stack.post("/api/auth/login", #"{"email":"ann@example.com","password":"\#(password)"}"#)
             for response in [answer, refused, login] {
                 let id = try #require(response.head["x-request-id"])
-                let line = try stack.server.process.waitForLine(containing: id)
+                // The audit trail tells of the log-in under the same id.
+                let line = try stack.server.process.waitForLine(containing: #""request_id":"\#(id)","method""#)
                 let entry = try JSONValue(parsing: line)
                 #expect(entry["request_id"]?.string == id)
                 #expect(entry["status"]?.integer == response.status)

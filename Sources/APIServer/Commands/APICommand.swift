@@ -10,8 +10,8 @@ struct APICommand: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, PlanCommand.self, InstanceCommand.self,
-            PauseCommand.self, ResumeCommand.self, PriceCommand.self, UsageCommand.self, LoadTokensCommand.self,
-            KeygenCommand.self,
+            PauseCommand.self, ResumeCommand.self, PriceCommand.self, UsageCommand.self, AuditCommand.self,
+            LoadTokensCommand.self, KeygenCommand.self, TokenCostCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Auth
 import EventLoop
 import PlaygroundCore
+import Postgres
 
 struct CreateUserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,8 +17,11 @@ struct CreateUserCommand: AsyncParsableCommand {
             throw ValidationError("the password is expected on standard input")
         }
         let email = email
-        let user = try await OperatorAccounts.run(keys: nil) { accounts in
-            try await accounts.createUser(email: email, password: password)
+        let user = try await OperatorDatabase.run { database in
+            let user = try await OperatorAccounts.service(database, keys: nil).createUser(email: email, password: password)
+            try await AuditLog.write(
+                AuditEvent(.accountCreated, by: .unknown, of: .user(user.id), from: .operation), to: database)
+            return user
         }
         StandardOutput.line("\(user.id)")
     }
@@ -53,13 +57,15 @@ enum OperatorAccounts {
     static func run<Result: Sendable>(
         keys: KeyRing?, _ body: @escaping @Sendable (AccountService) async throws -> Result
     ) async throws -> Result {
+        try await OperatorDatabase.run { database in try await body(service(database, keys: keys)) }
+    }
+
+    /// The same over a database that is open.
+    static func service(_ database: PostgresClient, keys: KeyRing?) throws -> AccountService {
         let keys =
             try keys ?? KeyRing(parsing: "operator:\(Base64.standard.encode((0..<32).map { _ in UInt8.random(in: 0...255) }))")
-        return try await OperatorDatabase.run { database in
-            try await body(
-                AccountService(
-                    database: database, keys: SessionKeys(keys), hasher: PasswordHasher(), revoked: RevokedSessions(),
-                    isRegistrationOpen: true, now: SystemClock.microseconds))
-        }
+        return AccountService(
+            database: database, keys: SessionKeys(keys), hasher: PasswordHasher(), revoked: RevokedSessions(),
+            isRegistrationOpen: true, now: SystemClock.microseconds)
     }
 }

@@ -69,6 +69,12 @@ struct ReportText {
         bytes.append(contentsOf: (fields.joined(separator: isCSV ? "," : "\t") + (isCSV ? "\r\n" : "\n")).utf8)
     }
 
+    /// Appends a line that is made already.
+    mutating func append(line: [UInt8]) {
+        bytes.append(contentsOf: line)
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
     /// Names come from users and upstreams: a spreadsheet must not take one for a formula. The program's own dates, ids and
     /// numbers begin with none of these.
     private static func value(_ field: String) -> String {

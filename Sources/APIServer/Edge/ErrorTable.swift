@@ -6,15 +6,16 @@ extension ErrorCode {
     var status: HTTPResponse.Status {
         switch self {
         case .malformedRequest, .invalidHeader, .invalidJSON, .invalidRequest, .unknownParameter, .unsupportedParameter,
-            .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .invalidCursor,
+            .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .invalidCursor, .linkInvalid,
             .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue, .loginAttemptInvalid:
             .badRequest
         case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials, .idTokenInvalid: .unauthorized
-        case .originNotAllowed, .registrationClosed: .forbidden
+        case .originNotAllowed, .registrationClosed, .wrongPassword, .mailDisabled: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .identityInUse, .lastLoginMethod: .conflict
+        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .identityInUse, .lastLoginMethod:
+            .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong

@@ -1,3 +1,4 @@
+import Auth
 import EventLoop
 import HTTPCore
 import HTTPServer
@@ -36,6 +37,11 @@ final class RequestContext {
         self.clientAddress = clientAddress
         self.started = started
         self.meters = meters
+    }
+
+    /// Where what the request does comes from, for the audit trail.
+    var auditOrigin: AuditOrigin {
+        AuditOrigin(address: clientAddress, userAgent: request.value(of: .userAgent), requestID: id)
     }
 
     /// The answer to an error: a problem. What is no ``ServiceError`` is our own fault and shows nothing of itself.

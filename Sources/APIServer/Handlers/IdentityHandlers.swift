@@ -17,18 +17,20 @@ final class IdentityHandlers {
     private let store: LoginStore
     private let accounts: AccountService
     private let authentication: Authentication
+    private let audit: AuditLog
     private let cookies: LoginCookies
     private let ids: IDSource
 
     init(
         settings: Configuration.SignInSettings, signIn: SignIn, store: LoginStore, accounts: AccountService,
-        authentication: Authentication, ids: IDSource
+        authentication: Authentication, audit: AuditLog, ids: IDSource
     ) {
         self.settings = settings
         self.signIn = signIn
         self.store = store
         self.accounts = accounts
         self.authentication = authentication
+        self.audit = audit
         cookies = LoginCookies(isSecure: settings.isSecure)
         self.ids = ids
     }
@@ -84,7 +86,10 @@ final class IdentityHandlers {
             state: items["state"], code: items["code"], error: items["error"], issuer: items["iss"])
         let arrival = try await signIn.finish(
             provider, answer, browser: cookies.value(provider.configuration.responseMode, of: context.request))
-        if let failure = arrival.failure { context.noteCause(failure) }
+        if let failure = arrival.failure {
+            context.noteCause(failure)
+            audit.record(event(.login, .failed, context, provider.configuration.id))
+        }
         return .response(Self.redirect(to: arrival.address))
     }
 
@@ -106,7 +111,9 @@ final class IdentityHandlers {
         let delivery = SessionAnswer.Delivery(&reader)
         try reader.finish()
         if delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
-        return try await session(of: try await signIn.redeem(code: code, verifier: verifier), delivery)
+        return try await session(context, nil, delivery) { () async throws(ServiceError) in
+            try await signIn.redeem(code: code, verifier: verifier)
+        }
     }
 
     /// An ID token for a session.
@@ -118,13 +125,41 @@ final class IdentityHandlers {
         let delivery = SessionAnswer.Delivery(&reader)
         try reader.finish()
         if delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
-        return try await session(of: try await signIn.signIn(provider, idToken: token, nonce: nonce), delivery)
+        return try await session(context, provider.configuration.id, delivery) { () async throws(ServiceError) in
+            try await signIn.signIn(provider, idToken: token, nonce: nonce)
+        }
     }
 
-    private func session(of user: LoggedInUser, _ delivery: SessionAnswer.Delivery) async throws(ServiceError) -> Reply {
+    /// Starts a session of whoever is shown to be there, and tells the audit trail, also of refusals.
+    private func session(
+        _ context: RequestContext, _ provider: String?, _ delivery: SessionAnswer.Delivery,
+        _ identify: () async throws(ServiceError) -> LoggedInUser
+    ) async throws(ServiceError) -> Reply {
+        let user: LoggedInUser
+        do {
+            user = try await identify()
+        } catch {
+            switch error.code {
+            case .idTokenInvalid, .loginAttemptInvalid, .registrationClosed:
+                audit.record(event(.login, .failed, context, provider))
+            default: break
+            }
+            throw error
+        }
+        if user.isNew { audit.record(event(.registered, .succeeded, of: user.id, context, provider)) }
         let session = try await accounts.startSession(
-            of: User(id: user.id, email: user.email, plan: user.plan, createdAt: user.createdAt))
+            of: User(id: user.id, email: user.email, plan: user.plan, createdAt: user.createdAt), from: context.origin)
+        audit.record(event(.login, .succeeded, of: user.id, context, provider))
         return .response(SessionAnswer(session: session, delivery: delivery).response)
+    }
+
+    private func event(
+        _ kind: AuditEvent.Kind, _ outcome: AuditEvent.Outcome, of user: UserID? = nil, _ context: RequestContext,
+        _ provider: String?
+    ) -> AuditEvent {
+        AuditEvent(
+            kind, outcome, of: user.map { .user($0) } ?? .unnamed, from: context.auditOrigin,
+            detail: "identity provider" + (provider.map { " \($0)" } ?? ""))
     }
 
     // MARK: Identities
@@ -147,19 +182,25 @@ final class IdentityHandlers {
         try reader.finish()
         let identity = try await signIn.link(
             code: code, verifier: verifier, to: principal.userID, id: context.newID(ids))
+        audit.record(event(.identityLinked, .succeeded, of: principal.userID, context, provider(of: identity)))
         return .json(.created) { members(of: identity, &$0) }
     }
 
     func unlink(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         try await store.unlink(try context.pathID(), from: principal.userID)
+        audit.record(event(.identityUnlinked, .succeeded, of: principal.userID, context, nil))
         return .response(Response(status: .noContent))
+    }
+
+    /// Nil where it has been taken out of the configuration since.
+    private func provider(of identity: Identity) -> String? {
+        settings.providers.first { $0.issuer.text == identity.issuer }?.id
     }
 
     private func members(of identity: Identity, _ writer: inout JSONWriter) {
         writer.member("id", identity.id)
         writer.member("issuer", identity.issuer)
-        // A provider may have been taken out of the configuration since.
-        writer.member("provider", settings.providers.first { $0.issuer.text == identity.issuer }?.id)
+        writer.member("provider", provider(of: identity))
         writer.member("email", identity.email)
         writer.member("created_at", identity.createdAt)
         writer.member("last_used_at", identity.lastUsedAt)

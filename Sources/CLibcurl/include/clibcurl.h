@@ -21,6 +21,18 @@ static inline CURLcode clibcurl_set_close_socket(CURL *easy, clibcurl_close_func
     return code == CURLE_OK ? (curl_easy_setopt)(easy, CURLOPT_CLOSESOCKETFUNCTION, function) : code;
 }
 
+/// Called by libcurl for the bytes of an upload: at most size * count of them; returns how many, 0 at the end.
+typedef size_t (*clibcurl_read_function)(char *buffer, size_t size, size_t count, void *context);
+static inline CURLcode clibcurl_set_read(CURL *easy, clibcurl_read_function function, void *context) {
+    CURLcode code = (curl_easy_setopt)(easy, CURLOPT_READDATA, context);
+    return code == CURLE_OK ? (curl_easy_setopt)(easy, CURLOPT_READFUNCTION, function) : code;
+}
+
+/// A number that is known about the last transfer.
+static inline CURLcode clibcurl_get_long(CURL *easy, CURLINFO info, long *value) {
+    return (curl_easy_getinfo)(easy, info, value);
+}
+
 /// The socket of a finished CONNECT_ONLY transfer.
 static inline CURLcode clibcurl_get_socket(CURL *easy, curl_socket_t *socket) {
     return (curl_easy_getinfo)(easy, CURLINFO_ACTIVESOCKET, socket);
