@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Medians over repetitions, as Markdown. usage: summary.py RESULTS.jsonl
 
-A ratio is the median over repetitions of (the server's figure / nginx's figure in the same repetition)."""
+A ratio is the median over repetitions of (the server's figure / nginx's figure in the same repetition); beside a storm the yardstick is
+the quiet before it."""
 import json
 import sys
 from statistics import median
@@ -16,6 +17,8 @@ COLUMNS = {
     "leave": ["drop_p50", "drop_p99", "drop_max", "drop_seen", "drop_missed"],
     "hot-user": ["req_s", "ttft_p50", "ttft_p99", "us_req", "failed", "admit_p50", "admit_p99", "connections"],
     "check": ["streams", "failed"],
+    "token": ["us_token"],
+    "login-storm": ["req_s", "ttft_p50", "ttft_p99", "x ttft_p99", "hashed", "refused", "refused_p99", "grown_mib", "failed"],
 }
 ALIASES = {"open-full": "open", "open-tls": "open", "leave-silent": "leave", "many-users": "hot-user"}
 SUMMED = {"failed", "drop_missed", "cut_reads"}
@@ -56,7 +59,7 @@ def main():
         columns = COLUMNS[ALIASES.get(workload, workload)]
         print(f"\n### {workload}\n\n| | runs | " + " | ".join(columns) + " |\n|" + " --- |" * (len(columns) + 2))
         for peer, runs in peers.items():
-            row = [cell(runs, peers.get("nginx", []), column) for column in columns]
+            row = [cell(runs, peers.get("nginx", peers.get("quiet", [])), column) for column in columns]
             print(f"| {peer} | {len(runs)} | " + " | ".join(row) + " |")
 
 

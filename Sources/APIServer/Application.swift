@@ -114,8 +114,12 @@ struct Application {
                     }
                 }
             }
-            if let housekeeping, let first = parts.first?.0 {
-                first.spawn { loop in housekeeping.value(on: loop).use(configuration.database) }
+            guard let (first, services) = parts.first else { return }
+            first.spawn { loop in
+                let keys = configuration.keys.ids.joined(separator: ", ")
+                services.value(on: loop).audit.record(
+                    AuditEvent(.secretRotated, from: .operation, detail: "session keys now: \(keys)"))
+                housekeeping?.value(on: loop).useSecrets(of: configuration)
             }
         }
         watch.start()

@@ -2,6 +2,7 @@ import Auth
 import EventLoop
 import Idempotency
 import Logging
+import Mail
 import PlaygroundCore
 import Postgres
 import RateLimit
@@ -25,6 +26,10 @@ final class Housekeeping {
     private let throttle: LoginThrottle
     private let limiter: RateLimiter
     private let usage: UsageKeeper
+    private let recovery: AccountRecovery
+    /// Nil where this server sends no mail.
+    private let postman: MailPostman?
+    private let mailClient: SMTPClient?
     private let configuration: Configuration
     private let io: LoopIO
     private let logger: Logger
@@ -38,6 +43,16 @@ final class Housekeeping {
         throttle = services.throttle
         limiter = services.limiter
         usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
+        recovery = services.recovery
+        let meters = MailMeters()
+        let mail = shared.configuration.mail.map { (SMTPClient($0.smtp), $0.stationery) }
+        postman = mail.map { client, stationery in
+            MailPostman(
+                database: services.database, client: client, stationery: stationery, keys: services.keys, io: loop.io,
+                logger: shared.logger, now: SystemClock.microseconds
+            ) { meters.noted($0, $1) }
+        }
+        mailClient = mail?.0
         configuration = shared.configuration
         io = loop.io
         logger = shared.logger
@@ -60,15 +75,20 @@ final class Housekeeping {
         loop.spawn { loop in await this.value(on: loop).feed.run() }
         loop.spawn { loop in await this.value(on: loop).purge() }
         loop.spawn { loop in await this.value(on: loop).keepUsage() }
+        loop.spawn { loop in await this.value(on: loop).postman?.run() }
     }
 
-    /// Hears over a connection of this database once the present one is lost.
-    func use(_ database: PostgresConfiguration) { listener.use(database) }
+    /// Takes the secrets of this configuration into use: hears over a connection of its database once the present one is lost.
+    func useSecrets(of configuration: Configuration) {
+        listener.use(configuration.database)
+        if let smtp = configuration.mail?.smtp { mailClient?.use(smtp) }
+    }
 
     func close() async {
         isClosed = true
         feed.stop()
         listener.close()
+        await postman?.stop()
         await lease.release()
     }
 
@@ -97,6 +117,7 @@ final class Housekeeping {
         while !isClosed {
             await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
             await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
+            await purge("links") { () throws(ServiceError) in try await recovery.purgeLinks() }
             let kept = configuration.auditRetentionDays
             await purge("audit events") { () throws(ServiceError) in _ = try await audit.purge(keptDays: kept) }
             await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }

@@ -38,13 +38,14 @@ final class LoopServices {
     let responder: APIResponder
     let database: PostgresClient
     let accounts: AccountService
+    let recovery: AccountRecovery
     let audit: AuditLog
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let limiter: RateLimiter
     let upstreams: UpstreamPool
     let first: FirstLoop
-    private let keys: SessionKeys
+    let keys: SessionKeys
     /// Those that it was made with, and the way to each.
     private let configured: [Configuration.Upstream]
     private let transports: [HTTPUpstreamTransport]
@@ -74,6 +75,11 @@ final class LoopServices {
         let accounts = AccountService(
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
+        recovery = AccountRecovery(
+            database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
+            sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
+        let passwords = PasswordChange(
+            database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
@@ -87,7 +93,13 @@ final class LoopServices {
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
         let routes = Routes(
-            sessions: SessionHandlers(accounts: accounts, throttle: throttle, authentication: authentication, audit: audit),
+            sessions: SessionHandlers(
+                accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
+                audit: audit),
+            recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
+            listedSessions: ListedSessionHandlers(
+                book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
+            passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,

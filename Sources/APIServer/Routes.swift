@@ -6,6 +6,9 @@ import PlaygroundCore
 /// is open and waits for nothing), needs a session token; creating ones take an `Idempotency-Key`.
 struct Routes {
     let sessions: SessionHandlers
+    let recovery: RecoveryHandlers
+    let listedSessions: ListedSessionHandlers
+    let passwords: PasswordHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
@@ -21,7 +24,14 @@ struct Routes {
         open(.post, "/api/auth/login", sessions.login, &router)
         open(.post, "/api/auth/refresh", sessions.refresh, &router)
         open(.post, "/api/auth/logout", sessions.logout, &router)
+        open(.post, "/api/auth/password/forgot", recovery.forgot, &router)
+        open(.post, "/api/auth/password/reset", recovery.reset, &router)
+        open(.post, "/api/auth/email/verify", recovery.verify, &router)
         authenticated(.get, "/api/me", sessions.me, &router)
+        authenticated(.post, "/api/me/password", passwords.change, &router)
+        authenticated(.get, "/api/sessions", listedSessions.list, &router)
+        authenticated(.delete, "/api/sessions/{id}", listedSessions.end, &router)
+        authenticated(.post, "/api/sessions/end-others", listedSessions.endOthers, &router)
 
         authenticated(.get, "/api/presets", presets.list, &router)
         creating(.post, "/api/presets", presets.create, &router)

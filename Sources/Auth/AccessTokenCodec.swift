@@ -71,7 +71,7 @@ package struct AccessTokenCodec: Sendable {
             let session = SessionID(UUIDBytes(high: opened.body[3], low: opened.body[4]))
             return (Principal(userID: user, sessionID: session, purpose: .access), expires)
         case .load: return (Principal(userID: user, sessionID: nil, purpose: .load), expires)
-        case .refresh: throw .invalid
+        case .refresh, .passwordReset, .emailVerification, .emailChange, .invitation: throw .invalid
         }
     }
 }

@@ -84,24 +84,31 @@ package final class AccountService {
     // MARK: Sessions
 
     /// Starts a session.
+    /// - Parameter origin: what its owner is shown of it.
     /// - Throws: `invalid_credentials`, after the same work for every cause; `overloaded`; `database_unavailable`.
-    package func login(email: EmailAddress, password: String) async throws(ServiceError) -> IssuedSession {
+    package func login(
+        email: EmailAddress, password: String, from origin: SessionOrigin = .unknown
+    ) async throws(ServiceError) -> IssuedSession {
         let result = try await run(AccountStatements.credentials, [.text(email.description)])
         let (user, stored) = try reading { () throws(PostgresError) in
             result.isEmpty ? (nil, nil) : (try User(result), try result.stringIfPresent(0, 4))
         }
         let verification = try await hasher.verify(password, against: stored)
         guard verification.isMatch, let user, let stored else { throw ServiceError(.invalidCredentials) }
-        let session = try await startSession(of: user)
+        let session = try await startSession(of: user, from: origin, shown: stored)
         if verification.needsRehash { await rehash(password, of: user.id, replacing: stored) }
         return session
     }
 
     /// The next tokens of a session. The same token may come again, from any replica, and gets the same successor until that
     /// one is used; a copy that comes later ends the session.
-    /// - Parameter reused: is told of a session that ended because a copy came.
+    /// - Parameters:
+    ///   - origin: as `login` has it.
+    ///   - reused: is told of a session that ended because a copy came.
     /// - Throws: `token_invalid`; `session_revoked` (log in); `database_unavailable`, which is safe to retry.
-    package func refresh(_ token: String, reused: (SessionID) -> Void = { _ in }) async throws(ServiceError) -> IssuedSession {
+    package func refresh(
+        _ token: String, from origin: SessionOrigin = .unknown, reused: (SessionID) -> Void = { _ in }
+    ) async throws(ServiceError) -> IssuedSession {
         guard let presented = refreshTokens.read(token) else { throw ServiceError(.tokenInvalid) }
         let next = try refreshTokens.issued(presented.successor, keyID: refreshTokens.signingKeyID)
         let result: PostgresResult
@@ -111,7 +118,7 @@ package final class AccountService {
                 [
                     .uuid(presented.session.uuid), .int(presented.counter), .bytes(presented.hash), .bool(presented.isAuthentic),
                     .bytes(next.hash), .text(next.keyID),
-                ])
+                ], noting: origin, of: presented.session)
         } catch {
             var error = error
             error.retryable = true
@@ -168,14 +175,17 @@ package final class AccountService {
     }
 
     /// A session of a user who has shown who they are.
-    func startSession(of user: User) async throws(ServiceError) -> IssuedSession {
+    /// - Parameter shown: the stored hash of the password that they gave, which must not have changed; nil where they gave none.
+    package func startSession(
+        of user: User, from origin: SessionOrigin = .unknown, shown: String? = nil
+    ) async throws(ServiceError) -> IssuedSession {
         let generation = RefreshGeneration(
             session: SessionID(try SecureRandom.uuid()), counter: 0, nonce: try SecureRandom.uuid())
         let token = try refreshTokens.issued(generation, keyID: refreshTokens.signingKeyID)
         let values: [PostgresValue] = [
-            .uuid(generation.session.uuid), .uuid(user.id.uuid), .text(token.keyID), .bytes(token.hash),
+            .uuid(generation.session.uuid), .uuid(user.id.uuid), .text(token.keyID), .bytes(token.hash), .text(shown),
         ]
-        let result = try await run(SessionStatements.insert, values)
+        let result = try await run(SessionStatements.insert, values, noting: origin, of: generation.session, tenant: user.id)
         guard !result.isEmpty else { throw ServiceError(.invalidCredentials) }
         let end = try reading { () throws(PostgresError) in try result.int(0, 0) }
         return try session(generation.session, of: user, token, ends: end)
@@ -217,6 +227,22 @@ package final class AccountService {
         do {
             // A password may have been hashed before: both together stay within two seconds.
             return try await database.execute(statement, values, lane: lane, deadline: lane == .hot ? .seconds(1) : .seconds(10))
+        } catch {
+            throw error.serviceError
+        }
+    }
+
+    /// The same for a statement that makes or rotates a session, and notes where that happened.
+    private func run(
+        _ statement: PostgresStatement, _ values: [PostgresValue], noting origin: SessionOrigin, of session: SessionID,
+        tenant: UserID? = nil
+    ) async throws(ServiceError) -> PostgresResult {
+        let note: [PostgresValue] = [.uuid(session.uuid), .text(origin.device), .text(origin.address)]
+        do throws(PostgresError) {
+            let results = try await database.transaction(
+                [(statement, values), (SessionStatements.noteOrigin, note)], tenant: tenant, deadline: .seconds(1))
+            guard let result = results.first else { throw .decoding("no result") }
+            return result
         } catch {
             throw error.serviceError
         }

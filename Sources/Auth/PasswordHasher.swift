@@ -25,6 +25,8 @@ package final class PasswordHasher: Sendable {
         /// Indices of `places` that nobody uses.
         var idle: [Int]
         var waiting: [Job] = []
+        /// Callers of ``admitting(_:)``.
+        var inside = 0
     }
 
     /// Serial queues: each has a thread of its own while it works. A concurrent one would share the few threads of Dispatch's
@@ -44,6 +46,26 @@ package final class PasswordHasher: Sendable {
     /// How many hashes are being computed and how many callers wait, at this moment.
     package var load: (running: Int, waiting: Int) {
         state.withLock { (places.count - $0.idle.count, $0.waiting.count) }
+    }
+
+    /// Runs what is going to hash a password, if so many may hash or wait for it as there are inside already. Whoever comes beyond
+    /// is refused before anything is done for them: a storm of log-ins costs the database nothing.
+    /// - Throws: `overloaded`; else what `body` throws.
+    package func admitting<Result>(
+        _ body: () async throws(ServiceError) -> Result
+    ) async throws(ServiceError) -> Result {
+        let isAdmitted = state.withLock { state in
+            guard state.inside < places.count + Self.queueLimit else { return false }
+            state.inside += 1
+            return true
+        }
+        guard isAdmitted else { throw Self.refusal }
+        defer { state.withLock { $0.inside -= 1 } }
+        return try await body()
+    }
+
+    private static var refusal: ServiceError {
+        ServiceError(.overloaded, "Too many log-ins at the moment", retryAfter: retryAfter)
     }
 
     /// The outcome of a check.
@@ -91,9 +113,7 @@ package final class PasswordHasher: Sendable {
                 done.resume(returning: nil)
             }
         }
-        if isRefused {
-            throw ServiceError(.overloaded, "Too many log-ins at the moment", retryAfter: Self.retryAfter)
-        }
+        if isRefused { throw Self.refusal }
         guard let key else {
             let cause = "scrypt failed: no memory for \(cost.bytes) bytes"
             throw ServiceError(.overloaded, retryAfter: Self.retryAfter, cause: cause)

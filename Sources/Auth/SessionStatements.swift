@@ -5,13 +5,20 @@ enum SessionStatements {
     /// The channel that revoked sessions' ids are sent on.
     static let channel = "session_revoked"
 
-    /// No row where the user is gone. $1 session, $2 user, $3 key id, $4 hash. Answers seconds to its idle end.
+    /// No row where the user is gone, or has another password than the one that was shown. The user's row is locked: whoever is
+    /// changing the password ends this session too, or was first.
+    ///
+    /// $1 session, $2 user, $3 key id, $4 hash, $5 password hash or null. Answers seconds to its idle end.
     static let insert = PostgresStatement(
         "auth_insert_session",
         """
-        insert into sessions (id, user_id, key_id, token_hash) select $1, id, $3, $4 from users where id = $2
+        insert into sessions (id, user_id, key_id, token_hash)
+        select $1, id, $3, $4 from users where id = $2 and ($5::text is null or password_hash = $5) for share
         returning extract(epoch from interval '7 days')::bigint
         """)
+
+    /// Behind one of the two statements that make or rotate a session, in one transaction. $1 session, $2 device, $3 address.
+    static let noteOrigin = PostgresStatement("auth_note_origin", "select note_session_origin($1, $2, $3::text::inet)")
 
     /// Decides about a presented refresh token under the lock of its session's row, so that of any number of concurrent uses over any
     /// number of replicas one rotates and the others are told what it gave. `locked` reads the row as it is once the lock is

@@ -6,6 +6,11 @@ enum TokenPurpose: UInt8, Sendable, CaseIterable {
     case access = 1
     case load = 2
     case refresh = 3
+    // Links of mails. Their numbers leave room for what logs in.
+    case passwordReset = 16
+    case emailVerification = 17
+    case emailChange = 18
+    case invitation = 19
 
     /// Four characters in front of the text, so that people and secret scanners know what leaked.
     var prefix: StaticString {
@@ -13,6 +18,10 @@ enum TokenPurpose: UInt8, Sendable, CaseIterable {
         case .access: "pga_"
         case .load: "pgl_"
         case .refresh: "pgr_"
+        case .passwordReset: "pgp_"
+        case .emailVerification: "pgv_"
+        case .emailChange: "pgc_"
+        case .invitation: "pgi_"
         }
     }
 }

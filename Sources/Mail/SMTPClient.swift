@@ -7,11 +7,14 @@ package final class SMTPClient: Sendable {
     /// So many wait behind the one that is on its way; the next is refused.
     private static let capacity = 16
 
-    private let configuration: SMTPConfiguration
+    private let configuration: Mutex<SMTPConfiguration>
     private let queue = DispatchQueue(label: "smtp")
     private let waiting = Atomic<Int>(0)
 
-    package init(_ configuration: SMTPConfiguration) { self.configuration = configuration }
+    package init(_ configuration: SMTPConfiguration) { self.configuration = Mutex(configuration) }
+
+    /// The next mail is handed in as this says.
+    package func use(_ configuration: SMTPConfiguration) { self.configuration.withLock { $0 = configuration } }
 
     /// Returns when the server has taken the mail: it is the server's to deliver then.
     /// - Throws: where it has not, or may not have. It ends within the configuration's time-out, the time in the queue apart.
@@ -20,7 +23,8 @@ package final class SMTPClient: Sendable {
         defer { waiting.subtract(1, ordering: .relaxed) }
         guard count <= Self.capacity else { throw SMTPError(isPermanent: false, "too many mails are waiting") }
         let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, SMTPError>, Never>) in
-            queue.async { [configuration] in
+            let configuration = configuration.withLock(\.self)
+            queue.async {
                 continuation.resume(returning: Result { () throws(SMTPError) in try SMTPTransfer(configuration).send(message) })
             }
         }

@@ -28,6 +28,11 @@ extension Cursor: LosslessStringConvertible {
     }
 }
 
+extension Cursor {
+    /// Moments that the database can hold, in microseconds: up to the end of the year 9999.
+    package static let moments: ClosedRange<Int64> = 0...253_402_300_799_999_999
+}
+
 /// Which part of a list a client asks for.
 package struct PageRequest: Sendable, Equatable {
     /// Items a page.

@@ -9,8 +9,6 @@ import StrictJSON
 package final class PresetStore {
     /// A page ends before it exceeds this many bytes of JSON, unless its first preset alone does.
     private static let pageBytes = 512 * 1024 - 256
-    /// A moment that PostgreSQL can hold: up to the end of the year 9999.
-    private static let moments: ClosedRange<Int64> = 0...253_402_300_799_999_999
     private let database: PostgresClient
 
     package init(database: PostgresClient) {
@@ -65,7 +63,7 @@ package final class PresetStore {
 
     /// A page of the owner's presets, newest first; throws `invalid_cursor` where the cursor is no moment.
     package func page(_ request: PageRequest, of owner: UserID) async throws(ServiceError) -> Page<Preset> {
-        if let moment = request.cursor?.createdAt.microseconds, !Self.moments.contains(moment) {
+        if let moment = request.cursor?.createdAt.microseconds, !Cursor.moments.contains(moment) {
             throw ServiceError(.invalidCursor)
         }
         let values: [PostgresValue] = [

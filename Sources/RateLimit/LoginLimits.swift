@@ -29,6 +29,10 @@ package struct LoginLimits: Sendable {
     package var address = Window(attempts: 30, length: .seconds(5 * 60))
     /// Registrations of one address, whatever comes of them: each costs a hash, and may cost a row for good.
     package var registrations = Window(attempts: 30, length: .seconds(5 * 60))
+    /// Mails that one address has others sent, and mails that one e-mail address is sent: enough for who lost the first ones, too few to
+    /// be a nuisance.
+    package var mailsOfClient = Window(attempts: 30, length: .seconds(5 * 60))
+    package var mailsToAccount = Window(attempts: 5, length: .seconds(3600))
 
     /// The networks of the latest log-ins that an account is known by: home, work and a phone's, with room for travels.
     package var knownNetworks = 20

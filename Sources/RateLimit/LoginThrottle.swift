@@ -47,27 +47,19 @@ package final class LoginThrottle {
     package func registration(
         from client: ClientOrigin, _ body: () async throws(ServiceError) -> Void
     ) async throws(ServiceError) {
-        let window = limits.registrations
-        let row = try await admission(
-            [
-                lock(.registrationAddress, client.address),
-                (
-                    LoginThrottleStatements.admitRegistration,
-                    [.text(client.address), .int(window.attempts), .int(window.length.wholeMicroseconds)]
-                ),
-            ]
-        ) { row throws(PostgresError) in
-            (isAdmitted: try row.bool(0, 0), wait: try row.int(0, 1), limit: "registrations", at: try row.int(0, 2))
-        }
-        guard row.isAdmitted else { throw Self.refusal(wait: row.wait, limit: row.limit) }
-        do {
-            try await body()
-        } catch {
-            await note([
-                lock(.registrationAddress, client.address), giveBack(.registrationAddress, client.address, row.at),
-            ])
-            throw error
-        }
+        try await counted([Counted(.registrationAddress, client.address, limits.registrations)], body)
+    }
+
+    /// Runs what sends a mail if the client may have another one sent, and if the address that it goes to has not had its fill. It
+    /// stays counted, whether or not a mail comes of it: only errors are given back.
+    /// - Parameter account: as `login` has it.
+    /// - Throws: as ``login(account:from:_:)``.
+    package func mail(
+        to account: String, from client: ClientOrigin, _ body: () async throws(ServiceError) -> Void
+    ) async throws(ServiceError) {
+        try await counted(
+            [Counted(.mailAddress, client.address, limits.mailsOfClient), Counted(.mailAccount, account, limits.mailsToAccount)],
+            body)
     }
 
     /// Removes rows that say nothing any more, `limit` of each kind at most; how many. For a task that comes by now and then:
@@ -82,6 +74,44 @@ package final class LoginThrottle {
             return count
         } catch {
             throw error.serviceError
+        }
+    }
+
+    // MARK: What is counted in one place alone
+
+    private struct Counted {
+        let scope: Scope
+        let subject: String
+        let window: LoginLimits.Window
+
+        init(_ scope: Scope, _ subject: String, _ window: LoginLimits.Window) {
+            self.scope = scope
+            self.subject = subject
+            self.window = window
+        }
+    }
+
+    /// Counts an attempt in each place in turn, and runs it where all have room.
+    private func counted(_ places: [Counted], _ body: () async throws(ServiceError) -> Void) async throws(ServiceError) {
+        var undo: [PostgresClient.Step] = []
+        for place in places {
+            let values: [PostgresValue] = [
+                .text(place.scope.rawValue), .text(place.subject), .int(place.window.attempts),
+                .int(place.window.length.wholeMicroseconds),
+            ]
+            let row = try await admission(
+                [lock(place.scope, place.subject), (LoginThrottleStatements.admitAttempt, values)]
+            ) { row throws(PostgresError) in
+                (isAdmitted: try row.bool(0, 0), wait: try row.int(0, 1), at: try row.int(0, 2))
+            }
+            guard row.isAdmitted else { throw Self.refusal(wait: row.wait, limit: place.scope.rawValue) }
+            undo += [lock(place.scope, place.subject), giveBack(place.scope, place.subject, row.at)]
+        }
+        do {
+            try await body()
+        } catch {
+            await note(undo)
+            throw error
         }
     }
 
@@ -151,6 +181,8 @@ package final class LoginThrottle {
         case loginAccount = "login_account"
         case loginAddress = "login_address"
         case registrationAddress = "registration_address"
+        case mailAddress = "mail_address"
+        case mailAccount = "mail_account"
 
         /// The first half of its advisory locks' keys. Whoever takes two takes them in this order.
         var lockKind: Int {
@@ -158,6 +190,8 @@ package final class LoginThrottle {
             case .loginAccount: 0x6C6F_0001
             case .loginAddress: 0x6C6F_0002
             case .registrationAddress: 0x6C6F_0003
+            case .mailAddress: 0x6C6F_0004
+            case .mailAccount: 0x6C6F_0005
             }
         }
     }

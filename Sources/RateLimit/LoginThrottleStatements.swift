@@ -71,26 +71,26 @@ enum LoginThrottleStatements {
         from verdict
         """)
 
-    /// The same for a registration, which is counted for its address alone. $1 address, $2 attempts in $3 microseconds.
-    static let admitRegistration = PostgresStatement(
-        "throttle_admit_registration",
+    /// The same for what is counted in one place alone. $1 scope, $2 subject, $3 attempts in $4 microseconds.
+    static let admitAttempt = PostgresStatement(
+        "throttle_admit_attempt",
         """
         with moment as materialized (
             select clock_timestamp() as at
         ), standing as materialized (
             select m.at, array(
                 select i from attempt_windows w, unnest(w.instants) i
-                where w.scope = 'registration_address' and w.subject = $1
-                    and i > m.at - $3::bigint * interval '1 microsecond'
-                order by i) as by_address
+                where w.scope = $1::text and w.subject = $2::text
+                    and i > m.at - $4::bigint * interval '1 microsecond'
+                order by i) as by_subject
             from moment m
         ), verdict as materialized (
-            select *, greatest(at, by_address[cardinality(by_address) - $2::int + 1] + $3::bigint * interval '1 microsecond')
+            select *, greatest(at, by_subject[cardinality(by_subject) - $3::int + 1] + $4::bigint * interval '1 microsecond')
                 as free_at
             from standing
         ), counted as (
             insert into attempt_windows (scope, subject, instants, expires_at)
-            select 'registration_address', $1::text, by_address || at, at + $3::bigint * interval '1 microsecond'
+            select $1, $2, by_subject || at, at + $4::bigint * interval '1 microsecond'
             from verdict where free_at <= at
             on conflict (scope, subject) do update set instants = excluded.instants, expires_at = excluded.expires_at
         )

@@ -1,5 +1,6 @@
 import Foundation
 import PlaygroundCore
+import Synchronization
 import Testing
 
 @testable import Auth
@@ -130,6 +131,39 @@ struct PasswordHasherTests {
         try await becomesTrue { hasher.load.running == 0 }
         #expect(hasher.load.waiting == 0)
         #expect(try await hasher.verify("secret", against: short).isMatch)
+    }
+
+    private final class Crowd: Sendable {
+        let inside = Mutex(0)
+        let isOver = Mutex(false)
+    }
+
+    @Test("admits as many as may hash or wait, and refuses the next before anything was done for them")
+    func admission() async throws {
+        let crowd = Crowd()
+        let hasher = hasher
+        let admitted = (0..<hasher.width + PasswordHasher.queueLimit).map { _ in
+            Task {
+                try await hasher.admitting { () async throws(ServiceError) in
+                    crowd.inside.withLock { $0 += 1 }
+                    while !crowd.isOver.withLock(\.self) { try? await Task.sleep(for: .milliseconds(1)) }
+                }
+            }
+        }
+        try await becomesTrue { crowd.inside.withLock { $0 == hasher.width + PasswordHasher.queueLimit } }
+        let error = await #expect(throws: ServiceError.self) {
+            try await hasher.admitting { () async throws(ServiceError) in crowd.inside.withLock { $0 += 1 } }
+        }
+        #expect(error?.code == .overloaded && error?.retryAfter != nil)
+        crowd.isOver.withLock { $0 = true }
+        for task in admitted { try await task.value }
+        #expect(crowd.inside.withLock(\.self) == hasher.width + PasswordHasher.queueLimit)
+        // Places are given back also by who fails.
+        for _ in 0..<100 {
+            await #expect(throws: ServiceError(.invalidCredentials)) {
+                try await hasher.admitting { () async throws(ServiceError) in throw ServiceError(.invalidCredentials) }
+            }
+        }
     }
 
     @Test("computes as many at once as half the cores, one at least", arguments: [(1, 1), (2, 1), (3, 1), (4, 2), (9, 4)])

@@ -7,16 +7,12 @@ import TestSupport
 
 @testable import Auth
 
-/// A fresh database with the tables of accounts and sessions.
+/// A fresh database.
 struct AccountDatabase: Sendable {
     let conninfo: String
 
     init() throws {
-        conninfo = try PostgresServer.shared().freshDatabase()
-        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Migrations")
-        for name in ["0001_users.sql", "0002_sessions.sql"] {
-            try run(try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8))
-        }
+        conninfo = try SchemaDatabase().superuser
     }
 
     @discardableResult
@@ -67,6 +63,14 @@ final class Replica: Sendable {
     ) async throws -> Value {
         let service = service
         return try await loop.run { loop in try await body(service.value(on: loop)) }
+    }
+
+    /// Does something over the replica's connection.
+    func withDatabase<Value: Sendable>(
+        _ body: @escaping @Sendable (PostgresClient) async throws -> Value
+    ) async throws -> Value {
+        let database = database
+        return try await loop.run { loop in try await body(database.value(on: loop)) }
     }
 
     /// What keeps this replica's set of revoked sessions current.

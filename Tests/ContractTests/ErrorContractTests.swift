@@ -73,9 +73,15 @@ struct ErrorContractTests {
 
     private static let own: [String: [ErrorCode]] = [
         "register": [.registrationClosed, .tooManyAttempts],
+        "forgotPassword": [.mailDisabled, .tooManyAttempts],
+        "resetPassword": [.linkInvalid],
+        "verifyEmail": [.linkInvalid, .emailTaken],
         "login": [.invalidCredentials, .originNotAllowed, .tooManyAttempts],
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],
         "logout": [.originNotAllowed],
+        "changePassword": [.wrongPassword, .tooManyAttempts],
+        "listSessions": [.invalidRequest, .invalidCursor],
+        "endSession": [.notFound],
         "listPresets": [.invalidRequest, .invalidCursor],
         "createPreset": [
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .idempotencyKeyInUse, .idempotencyKeyReused,

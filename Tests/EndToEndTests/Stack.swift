@@ -248,7 +248,7 @@ final class Stack: Sendable {
         let told = transcript.withLock { String(decoding: $0, as: UTF8.self) }
         let tables = [
             "users", "sessions", "login_networks", "attempt_windows", "presets", "buckets", "processes", "reservations", "usage",
-            "idempotency_keys", "audit_events",
+            "idempotency_keys", "account_links", "mail_outbox", "audit_events",
         ]
         let stored = try rows(tables.map { "select t::text from \($0) t" }.joined(separator: " union all "))
             .joined().compactMap(\.self).joined(separator: "\n")

@@ -99,6 +99,14 @@ for name, service in over["services"].items():
     for variable in environment:
         expect(variable in known or variable in files, f"compose.upstreams.yml: the server reads no {variable}")
 
+# What is put on top for a mail server that wants a log-in.
+over = yaml.safe_load(pathlib.Path("deploy/compose.mail.yml").read_text())
+expect(set(over["services"]) == {"api-1", "api-2"}, "compose.mail.yml: is not about the replicas")
+for name, service in over["services"].items():
+    expect("smtp-password" in service["secrets"] and "smtp-password" in over["secrets"], f"compose.mail.yml: {name} mounts no password")
+    for variable in service["environment"]:
+        expect(variable in known or variable in files, f"compose.mail.yml: the server reads no {variable}")
+
 made = set(re.findall(r'\$directory/([a-z-]+)"', pathlib.Path("deploy/create-secrets").read_text()))
 expect(declared == made, f"deploy/create-secrets makes {sorted(made)}, mounted are {sorted(declared)}")
 

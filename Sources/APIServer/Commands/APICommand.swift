@@ -11,7 +11,7 @@ struct APICommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, PlanCommand.self, InstanceCommand.self,
             PauseCommand.self, ResumeCommand.self, PriceCommand.self, UsageCommand.self, AuditCommand.self,
-            LoadTokensCommand.self, KeygenCommand.self,
+            LoadTokensCommand.self, KeygenCommand.self, TokenCostCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

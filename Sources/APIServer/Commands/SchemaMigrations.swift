@@ -15,6 +15,8 @@ enum SchemaMigrations {
         Migration(name: "0009_throttle", sql: text(PackageResources._009_throttle_sql)),
         Migration(name: "0010_idempotency", sql: text(PackageResources._010_idempotency_sql)),
         Migration(name: "0011_tenancy", sql: text(PackageResources._011_tenancy_sql)),
+        Migration(name: "0012_sessions", sql: text(PackageResources._012_sessions_sql)),
+        Migration(name: "0013_accounts", sql: text(PackageResources._013_accounts_sql)),
         Migration(name: "0015_audit", sql: text(PackageResources._015_audit_sql)),
         Migration(name: "0017_late_words", sql: text(PackageResources._017_late_words_sql)),
     ]

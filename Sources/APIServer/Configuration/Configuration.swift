@@ -19,6 +19,8 @@ struct Configuration: Sendable {
     var acceptsLoadTokens: Bool
     var plan: Plan
     var models: ModelPolicy
+    /// Nil where this server sends none.
+    var mail: MailSettings?
     /// How many months of bills are kept before the current one; nil for all.
     var usageRetentionMonths: Int?
     /// How long the audit trail tells of an event.
@@ -64,6 +66,7 @@ struct Configuration: Sendable {
         acceptsLoadTokens = environment.choice("ALLOW_LOAD_TOKENS", false, ["1": true, "0": false])
         plan = Self.plan(&environment)
         models = Self.models(&environment, of: upstreams)
+        mail = Self.mail(&environment)
         usageRetentionMonths = environment.optionalInteger("USAGE_RETENTION_MONTHS", in: 1...1_200)
         auditRetentionDays = environment.integer("AUDIT_RETENTION_DAYS", 400, in: 1...36_500)
         heartbeatInterval = environment.seconds("HEARTBEAT_INTERVAL", .seconds(5), in: 0.05...300)

@@ -23,4 +23,17 @@ enum ConfigurationFile {
         }
         return nil
     }
+
+    /// The names of what is in a directory; nil where it cannot be read.
+    static func names(in directory: String) -> [String]? {
+        guard let stream = opendir(directory) else { return nil }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            withUnsafeBytes(of: &entry.pointee.d_name) { name in
+                names.append(String(decoding: name.prefix { $0 != 0 }, as: UTF8.self))
+            }
+        }
+        return names.sorted()
+    }
 }

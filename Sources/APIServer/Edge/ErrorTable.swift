@@ -6,15 +6,15 @@ extension ErrorCode {
     var status: HTTPResponse.Status {
         switch self {
         case .malformedRequest, .invalidHeader, .invalidJSON, .invalidRequest, .unknownParameter, .unsupportedParameter,
-            .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .invalidCursor,
+            .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .invalidCursor, .linkInvalid,
             .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue:
             .badRequest
         case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials: .unauthorized
-        case .originNotAllowed, .registrationClosed: .forbidden
+        case .originNotAllowed, .registrationClosed, .wrongPassword, .mailDisabled: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached: .conflict
+        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached: .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong

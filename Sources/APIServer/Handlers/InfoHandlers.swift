@@ -23,6 +23,13 @@ final class InfoHandlers {
             writer.member("version", Version.current)
             writer.member("registration", configuration.isRegistrationOpen ? "open" : "closed")
             writer.member("login_methods", ["password"])
+            writer.member("account") { writer in
+                writer.object { writer in
+                    writer.member("password_reset", configuration.mail != nil)
+                    writer.member("email_verification", configuration.mail != nil)
+                    writer.member("email_change", configuration.mail != nil)
+                }
+            }
             writer.member("streaming") { writer in
                 writer.object { writer in
                     writer.member("heartbeat_interval_ms", configuration.heartbeatInterval.wholeMilliseconds)

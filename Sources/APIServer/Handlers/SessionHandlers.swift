@@ -9,13 +9,20 @@ import StrictJSON
 /// Accounts and sessions over HTTP: tokens in the body or, for frontends of our own origin, in cookies.
 final class SessionHandlers {
     private let accounts: AccountService
+    private let recovery: AccountRecovery
     private let throttle: LoginThrottle
+    private let hasher: PasswordHasher
     private let authentication: Authentication
     private let audit: AuditLog
 
-    init(accounts: AccountService, throttle: LoginThrottle, authentication: Authentication, audit: AuditLog) {
+    init(
+        accounts: AccountService, recovery: AccountRecovery, throttle: LoginThrottle, hasher: PasswordHasher,
+        authentication: Authentication, audit: AuditLog
+    ) {
         self.accounts = accounts
+        self.recovery = recovery
         self.throttle = throttle
+        self.hasher = hasher
         self.authentication = authentication
         self.audit = audit
     }
@@ -25,10 +32,11 @@ final class SessionHandlers {
         let credentials = try await credentials(context)
         let account = try accounts.newAccount(email: credentials.email, password: credentials.password)
         let subject = AuditEvent.Subject.address(account.email)
-        try await audited(.registered, of: subject, context) { () async throws(ServiceError) in
+        try await guessing(.registered, of: subject, context) { () async throws(ServiceError) in
             var isNew = false
             try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
                 isNew = try await accounts.register(account)
+                try await recovery.confirmRegistration(account.email)
             }
             let detail = isNew ? nil : "the address has an account"
             audit.record(
@@ -41,10 +49,10 @@ final class SessionHandlers {
         let credentials = try await credentials(context, mayChooseDelivery: true)
         if credentials.delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
         let email = try EmailAddress(parsing: credentials.email)
-        let session = try await audited(.login, of: .address(email), context) { () async throws(ServiceError) in
+        let session = try await guessing(.login, of: .address(email), context) { () async throws(ServiceError) in
             try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
                 () async throws(ServiceError) in
-                try await accounts.login(email: email, password: credentials.password)
+                try await accounts.login(email: email, password: credentials.password, from: context.origin)
             }
         }
         audit.record(AuditEvent(.login, of: .user(session.user.id), from: context.auditOrigin))
@@ -59,12 +67,12 @@ final class SessionHandlers {
         let reused = { [audit] (session: SessionID) in
             audit.record(AuditEvent(.refreshReused, .failed, session: session, from: context.auditOrigin))
         }
-        if let given { return .response(answer(try await accounts.refresh(given, reused: reused), wanted)) }
+        if let given { return .response(answer(try await accounts.refresh(given, from: context.origin, reused: reused), wanted)) }
         guard let cookie = SessionCookies.refreshToken(of: context.request) else {
             throw ServiceError(.tokenMissing, "Send the refresh token, as `refresh_token` or as a cookie")
         }
         try authentication.refuseForeignOrigin(context.request)
-        return .response(answer(try await accounts.refresh(cookie, reused: reused), .cookie))
+        return .response(answer(try await accounts.refresh(cookie, from: context.origin, reused: reused), .cookie))
     }
 
     /// Ends the session of whatever token comes along; a token that is no good any more ends nothing, and that is fine too.
@@ -94,13 +102,13 @@ final class SessionHandlers {
         return .response(.json { Self.members(of: user, &$0) })
     }
 
-    /// Does what guesses may be made at, and tells the audit trail of those that were refused.
-    private func audited<Value>(
+    /// Does what guesses may be made at, if there is room for hashing, and tells the audit trail of those that were refused.
+    private func guessing<Value>(
         _ kind: AuditEvent.Kind, of subject: AuditEvent.Subject, _ context: RequestContext,
         _ body: () async throws(ServiceError) -> Value
     ) async throws(ServiceError) -> Value {
         do throws(ServiceError) {
-            return try await body()
+            return try await hasher.admitting(body)
         } catch {
             switch error.code {
             case .invalidCredentials: audit.record(AuditEvent(kind, .failed, of: subject, from: context.auditOrigin))
@@ -167,6 +175,9 @@ final class SessionHandlers {
 }
 
 extension RequestContext {
+    /// What the owner of a session is shown of the program that used it.
+    fileprivate var origin: SessionOrigin { SessionOrigin(userAgent: request.value(of: .userAgent), address: clientAddress) }
+
     /// A reader over the body's fields, or over none where there is no body.
     fileprivate func optionalFields() async throws(ServiceError) -> FieldReader {
         request.hasBody ? try await fields() : FieldReader(JSONObject())

@@ -9,6 +9,7 @@ enum MetricDescriptions {
         metrics.describe("completions_total", "Completions that have ended, by how.")
         metrics.describe("completion_duration_seconds", "From admission to the completion's end.")
         metrics.describe("completion_tokens_total", "Tokens used, as far as known.")
+        metrics.describe("mails_total", "Attempts to hand a mail in at the mail server, by kind and by what came of them.")
         metrics.describe("upstream_attempts_failed_total", "Attempts that came to nothing, by upstream and class of fault.")
         metrics.describe("audit_events_lost_total", "Audit events whose row was not written; their lines are in the log.")
         metrics.describe("upstream_circuits_open", "1 while an upstream is spared because it does not answer.")
