@@ -255,8 +255,9 @@ begin
             return;
         end;
         delete from account_links l where l.user_id = owner;
+        -- An account that an identity provider made may have had none.
         insert into mail_outbox (id, kind, user_id, email, new_email)
-        values (notice, 'email_changed', owner, old_email, used.email);
+        select notice, 'email_changed', owner, old_email, used.email where old_email is not null;
     end if;
     if owner is not null then verdict := 'done'; end if;
 end
