@@ -92,11 +92,8 @@ begin
         returning o.* into mail;
         if mail.id is null then return; end if;
 
-        if mail.user_id is null then
-            select * into owner from users u where u.email = mail.email;
-        else
-            select * into owner from users u where u.id = mail.user_id;
-        end if;
+        select * into owner from users u
+        where u.id = mail.user_id or (mail.user_id is null and u.email = mail.email);
         kind := case
             when owner.id is null then null
             when mail.kind = 'register' then case when owner.email_verified_at is null then 'verify_email' else 'account_exists' end
@@ -256,7 +253,7 @@ begin
         end;
         delete from account_links l where l.user_id = owner;
         insert into mail_outbox (id, kind, user_id, email, new_email)
-        values (notice, 'email_changed', owner, old_email, used.email);
+        select notice, 'email_changed', owner, old_email, used.email where old_email is not null;
     end if;
     if owner is not null then verdict := 'done'; end if;
 end

@@ -124,7 +124,8 @@ struct AccountTests {
                 _ = try stack.completed("tokens=3", stream: false, token: token)
             }
             let id = try #require(try stack.row("select id from users where email = 'ann@example.com'")[0])
-            let running = try stack.complete("id=cut tokens=1000 delay=50ms", on: stack.replicas[1], token: access)
+            let running = try stack.complete(
+                "id=cut tokens=10000 interval=20", on: stack.replicas[1], token: access, parameters: #""max_tokens":10000"#)
             _ = try running.readHead()
 
             #expect(try stack.asUser("DELETE", "/api/me", token: access).problemCode == "invalid_request")
