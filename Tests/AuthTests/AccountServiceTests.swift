@@ -1,5 +1,6 @@
 import Foundation
 import PlaygroundCore
+import TestSupport
 import Testing
 
 @testable import Auth
@@ -9,11 +10,11 @@ struct AccountServiceTests {
     static let hasher = PasswordHasher()
     static let password = "a long enough passphrase"
 
-    let database: AccountDatabase
+    let database: SchemaDatabase
     let replica: Replica
 
     init() async throws {
-        database = try AccountDatabase()
+        database = try SchemaDatabase()
         replica = try await Replica(database, keys: Samples.ring("k1"), hasher: Self.hasher)
     }
 
@@ -156,7 +157,8 @@ struct AccountServiceTests {
 
     @Test("of load tests are made in numbers, cannot log in, and have tokens of their own kind")
     func loadUsers() async throws {
-        let tokens = try await replica.accounts { try await $0.createLoadUsers(2_500) }
+        let command = try await Replica(database, keys: replica.keys, isOperator: true)
+        let tokens = try await command.accounts { try await $0.createLoadUsers(2_500) }
         #expect(Set(tokens).count == 2_500)
         #expect(try database.run("select count(*) from users where password_hash is null") == [["2500"]])
         let now = Int64(Date().timeIntervalSince1970)

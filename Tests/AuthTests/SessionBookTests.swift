@@ -1,18 +1,19 @@
 import EventLoop
 import Foundation
 import PlaygroundCore
+import TestSupport
 import Testing
 
 @testable import Auth
 
 @Suite("A user's sessions")
 struct SessionBookTests {
-    let database: AccountDatabase
+    let database: SchemaDatabase
     let replica: Replica
     let user: User
 
     init() async throws {
-        database = try AccountDatabase()
+        database = try SchemaDatabase()
         replica = try await Replica(database, keys: Samples.ring("k1"))
         user = try database.user()
     }
@@ -134,12 +135,12 @@ struct PasswordChangeTests {
     static let old = "a long enough passphrase"
     static let new = "quite another passphrase"
 
-    let database: AccountDatabase
+    let database: SchemaDatabase
     let replica: Replica
     let user: User
 
     init() async throws {
-        database = try AccountDatabase()
+        database = try SchemaDatabase()
         replica = try await Replica(database, keys: Samples.ring("k1"), hasher: Self.hasher)
         user = try database.user("ann@example.org", hash: try await Self.hasher.hash(Self.old))
     }

@@ -62,6 +62,7 @@ struct ErrorContractTests {
     private static let beforeRoutes: [ErrorCode] = [
         .malformedRequest, .uriTooLong, .headerTooLarge, .unsupportedTransferCoding, .unsupportedHTTPVersion, .expectationFailed,
         .requestTimeout, .payloadTooLarge, .methodNotAllowed, .notFound, .internalError, .overloaded, .shuttingDown,
+        .insufficientScope, .tooManyAttempts,
     ]
     /// Only within `errors`.
     private static let ofFields: [ErrorCode] = [.required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue]
@@ -89,6 +90,9 @@ struct ErrorContractTests {
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .idempotencyKeyInUse, .idempotencyKeyReused,
             .rateLimitExceeded,
         ],
+        "createKey": [.keyLimitReached],
+        "getKey": [.notFound],
+        "revokeKey": [.notFound],
         "getPreset": [.notFound],
         "replacePreset": [
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .notFound, .versionConflict, .versionRequired,

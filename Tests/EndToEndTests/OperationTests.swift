@@ -205,6 +205,24 @@ struct OperationTests {
         }
     }
 
+    @Test("on however many loops, a process has a connection to the database for each, one for lists and one to listen")
+    func databaseConnections() async throws {
+        try await Stack.with { stack in
+            // The kernel gives each connection to the loop that has the fewest.
+            try concurrently(24) { number in
+                if number % 2 == 0 {
+                    _ = try stack.completed("tokens=3 interval=50")
+                } else {
+                    for _ in 0..<5 { #expect(try stack.asUser("GET", "/api/presets?limit=10").status == 200) }
+                }
+            }
+            let count = try stack.row(
+                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+            let most = ProcessInfo.processInfo.activeProcessorCount + 2
+            #expect(count == ["\(most)"])
+        }
+    }
+
     @Test("its metrics are well-formed Prometheus text, and count")
     func metrics() async throws {
         try await Stack.with { stack in

@@ -8,7 +8,8 @@ import Postgres
 struct CreateUserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create-user", abstract: "Create an account, as `user create` does.",
-        discussion: "Needs DATABASE_URL. The password is read from standard input, so that it is in no history: its first line.",
+        discussion:
+            "\(OperatorDatabase.need) The password is read from standard input, so that it is in no history: its first line.",
         shouldDisplay: false)
 
     @Option(help: "The address the person logs in with.")
@@ -21,7 +22,7 @@ struct LoadTokensCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load-tokens", abstract: "Create throw-away users for load tests, and print one token a line.",
         discussion: """
-            Needs DATABASE_URL and SESSION_KEYS. The tokens are valid for a day, and only for a server that runs with \
+            Needs DATABASE_URL or MIGRATE_DATABASE_URL, whichever owns the tables, and SESSION_KEYS. The tokens are valid for a day, and only for a server that runs with \
             ALLOW_LOAD_TOKENS=1.
             """)
 

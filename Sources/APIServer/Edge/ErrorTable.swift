@@ -10,11 +10,12 @@ extension ErrorCode {
             .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue:
             .badRequest
         case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials: .unauthorized
-        case .originNotAllowed, .registrationClosed, .wrongPassword, .reauthenticationRequired, .mailDisabled: .forbidden
+        case .originNotAllowed, .registrationClosed, .insufficientScope, .wrongPassword, .reauthenticationRequired, .mailDisabled:
+            .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached: .conflict
+        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .keyLimitReached: .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong

@@ -69,12 +69,24 @@ final class RequestContext {
     func newID<ID: Identifier>(_ ids: IDSource) -> ID { reservedID.map { ID($0) } ?? ids.next() }
 
     /// A query item's value; nil when it is absent.
-    func query(_ name: String) throws(ServiceError) -> String? {
+    func query(_ name: String) throws(ServiceError) -> String? { try queryItems().first { $0.name == name }?.value }
+
+    /// Refuses a query with items beside these: a list by a mistyped name would be another list than was asked for.
+    func onlyQuery(_ names: String...) throws(ServiceError) {
+        let unknown = try queryItems().map(\.name).filter { !names.contains($0) }
+        if unknown.isEmpty { return }
+        throw ServiceError(
+            fields: unknown.prefix(20).map { name in
+                let shown = String(name.unicodeScalars.prefix(100))
+                return FieldError(shown, .unknownParameter, "\(shown) is not an item of this query")
+            })
+    }
+
+    private func queryItems() throws(ServiceError) -> [QueryItem] {
         do {
-            let items = try request.bytes.withUnsafeBufferPointer { bytes throws(HTTPParseError) in
+            return try request.bytes.withUnsafeBufferPointer { bytes throws(HTTPParseError) in
                 try request.head.target.queryItems(in: bytes.span)
             }
-            return items.first { $0.name == name }?.value
         } catch {
             throw ServiceError(.malformedRequest, error.detail)
         }
