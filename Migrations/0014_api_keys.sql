@@ -78,6 +78,8 @@ begin
     from (
         select s.id, s.revoked_at from sessions s where s.revoked_at > now() - make_interval(secs => $1)
         union all
+        select d.id, d.deleted_at from deleted_sessions d where d.deleted_at > now() - make_interval(secs => $1)
+        union all
         select k.key_id, k.ended_at from ended_keys k where k.ended_at > now() - make_interval(secs => $1)
     ) as e (id, moment)
     order by e.moment desc limit $2;

@@ -6,7 +6,9 @@ package import Postgres
 package final class AccountExport {
     /// A list in the export.
     package enum Section: String, Sendable, CaseIterable {
-        case sessions, presets, usage
+        case sessions
+        case keys = "api_keys"
+        case presets, usage
     }
 
     /// Some of a list's elements, as JSON.

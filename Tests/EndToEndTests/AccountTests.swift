@@ -86,8 +86,12 @@ struct AccountTests {
                 from users u, generate_series(1, 2500) n where u.email = 'ann@example.com'
                 """)
 
+            let key = try stack.asUser(
+                "POST", "/api/keys", #"{"name":"a program","scopes":["complete"]}"#, token: access)
             let answer = try stack.asUser("GET", "/api/me/export", token: access)
             #expect(answer.status == 200)
+            #expect(answer["api_keys.0.name"]?.string == "a program", "\(key.text)")
+            #expect(answer["api_keys"]?.array?.count == 1)
             #expect(answer.head["content-type"] == "application/json; charset=utf-8")
             #expect(answer["account.email"]?.string == "ann@example.com")
             #expect(answer["account.email_verified"]?.bool == false)

@@ -19,7 +19,7 @@ extension DatabaseTests {
         private static func withSecondLoop(
             _ database: LimitsDatabase, _ first: Replica, _ body: @escaping @Sendable (RateLimiter) async throws -> Void
         ) async throws {
-            let configuration = try PostgresConfiguration(database.conninfo)
+            let configuration = try database.configuration()
             try await withLoop { loop in
                 let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
                 let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)

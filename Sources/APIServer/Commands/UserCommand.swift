@@ -11,7 +11,8 @@ struct UserCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "List, create, invite, disable and enable accounts, reset passwords, assign plans.",
         discussion: """
-            Needs DATABASE_URL. Users are named by id or by e-mail address. What is changed here holds on every replica within a second.
+            \(OperatorDatabase.need) Users are named by id or by e-mail address. What is changed here holds on every replica within a \
+            second.
             """,
         subcommands: [
             List.self, Create.self, Invite.self, Disable.self, Enable.self, Reset.self, PlanCommand.Assign.self,
@@ -34,7 +35,7 @@ struct UserCommand: ParsableCommand {
         }
 
         func run() throws {
-            let connection = try BlockingConnection(try Configuration.databaseOnly())
+            let connection = try BlockingConnection(try OperatorDatabase.configuration())
             var report = UserReport()
             report.search = search?.lowercased()
             var text = ReportText(isCSV: csv)
