@@ -80,13 +80,18 @@ let package = Package(
         .target(
             name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],
             swiftSettings: strict),
+        .target(
+            name: "OIDC",
+            dependencies: ["COpenSSL", "EventLoop", "HTTPClient", "Postgres", "PlaygroundCore", "StrictJSON", logging],
+            swiftSettings: strict),
 
         // Level 4: the server, its commands and its wiring.
         .executableTarget(
             name: "APIServer",
             dependencies: [
                 "Auth", "CLibcurl", "CSystem", "EventLoop", "HTTPClient", "HTTPCore", "HTTPServer", "Idempotency",
-                "Mail", "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes, logging,
+                "Mail", "OIDC", "PlaygroundCore", "Postgres", "Presets", "RateLimit", "Streaming", "StrictJSON", httpTypes,
+                logging,
                 metrics,
                 arguments,
             ],
@@ -129,7 +134,7 @@ let package = Package(
         + [
             "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "HTTPServer", "Postgres", "HTTPClient", "Mail", "Auth",
             "Presets",
-            "Idempotency", "Streaming", "RateLimit",
+            "Idempotency", "Streaming", "RateLimit", "OIDC",
         ].map { module in
             let foundations: Set = [
                 "StrictJSON", "EventLoop", "HTTPCore", "PlaygroundCore", "Postgres", "HTTPClient", "Mail", module,

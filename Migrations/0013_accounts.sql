@@ -252,6 +252,7 @@ begin
             return;
         end;
         delete from account_links l where l.user_id = owner;
+        -- An account that an identity provider made may have had none.
         insert into mail_outbox (id, kind, user_id, email, new_email)
         select notice, 'email_changed', owner, old_email, used.email where old_email is not null;
     end if;

@@ -5,6 +5,7 @@ import HTTPClient
 import HTTPServer
 import Logging
 import Metrics
+import OIDC
 import PlaygroundCore
 import Postgres
 import RateLimit
@@ -36,7 +37,8 @@ struct Application {
         let shared = SharedServices(
             configuration: configuration, logger: logger, metrics: metrics, process: IDSource().next() as ProcessID,
             hasher: PasswordHasher(), revoked: RevokedSessions(), draining: DrainingMark(),
-            circuits: configuration.upstreams.map { UpstreamMeters.circuit(of: $0.description.name, logger: logger) })
+            circuits: configuration.upstreams.map { UpstreamMeters.circuit(of: $0.description.name, logger: logger) },
+            providers: configuration.signIn.providers.map { Provider($0) })
         let loops = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { EventLoop(name: "loop-\($0)") }
         for loop in loops { loop.start() }
         var services: [LoopBound<LoopServices>] = []

@@ -3,6 +3,7 @@ import EventLoop
 import Idempotency
 import Logging
 import Mail
+import OIDC
 import PlaygroundCore
 import Postgres
 import RateLimit
@@ -24,6 +25,7 @@ final class Housekeeping {
     private let audit: AuditLog
     private let idempotency: IdempotencyStore
     private let throttle: LoginThrottle
+    private let logins: LoginStore
     private let limiter: RateLimiter
     private let usage: UsageKeeper
     private let recovery: AccountRecovery
@@ -42,6 +44,7 @@ final class Housekeeping {
         audit = services.audit
         idempotency = services.idempotency
         throttle = services.throttle
+        logins = services.logins
         limiter = services.limiter
         usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
         recovery = services.recovery
@@ -124,6 +127,7 @@ final class Housekeeping {
             let kept = configuration.auditRetentionDays
             await purge("audit events") { () throws(ServiceError) in _ = try await audit.purge(keptDays: kept) }
             await purge("attempts to log in") { () throws(ServiceError) in try await throttle.purge() }
+            await purge("log-ins through providers") { () throws(ServiceError) in try await logins.purge() }
             await io.pause(Self.purgeInterval)
         }
     }

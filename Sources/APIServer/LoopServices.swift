@@ -4,6 +4,7 @@ import HTTPClient
 import Idempotency
 import Logging
 import Metrics
+import OIDC
 import PlaygroundCore
 import Postgres
 import Presets
@@ -21,6 +22,8 @@ struct SharedServices: Sendable {
     let draining: DrainingMark
     /// Of the configuration's upstreams, in its order.
     let circuits: [UpstreamCircuit]
+    /// Of the configuration, in its order.
+    let providers: [Provider]
     let completions = RunningCompletions()
     let keys = APIKeyCache()
 }
@@ -45,6 +48,7 @@ final class LoopServices {
     private let verifier: APIKeyVerifier
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
+    let logins: LoginStore
     let limiter: RateLimiter
     let upstreams: UpstreamPool
     let first: FirstLoop
@@ -53,6 +57,8 @@ final class LoopServices {
     private let configured: [Configuration.Upstream]
     private let transports: [HTTPUpstreamTransport]
     private let clients: [HTTPClient]
+    private let providers: [Provider]
+    private let providerTransport: ProviderTransport
     private let io: LoopIO
     private var isClosed = false
 
@@ -99,6 +105,9 @@ final class LoopServices {
         let presets = PresetStore(database: database)
         let standings = StandingReader(database: database)
         idempotency = IdempotencyStore(database: database)
+        let providerTransport = ProviderTransport(io: io)
+        let logins = LoginStore(database: database)
+        let signIn = Self.signIn(shared, store: logins, transport: providerTransport, ids: ids)
         let routes = Routes(
             sessions: SessionHandlers(
                 accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
@@ -112,6 +121,9 @@ final class LoopServices {
             listedSessions: ListedSessionHandlers(
                 book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
             passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
+            identities: IdentityHandlers(
+                settings: configuration.signIn, signIn: signIn, store: logins, accounts: accounts,
+                authentication: authentication, audit: audit, ids: ids),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,
@@ -135,6 +147,9 @@ final class LoopServices {
         self.audit = audit
         self.verifier = verifier
         self.throttle = throttle
+        self.logins = logins
+        self.providerTransport = providerTransport
+        providers = shared.providers
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients
@@ -147,6 +162,18 @@ final class LoopServices {
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
         loop.spawn { loop in await this.value(on: loop).audit.run() }
         loop.spawn { loop in await this.value(on: loop).verifier.run() }
+    }
+
+    private static func signIn(
+        _ shared: SharedServices, store: LoginStore, transport: ProviderTransport, ids: IDSource
+    ) -> SignIn {
+        let settings = shared.configuration.signIn
+        return SignIn(
+            providers: shared.providers, redirects: settings.redirects, publicURL: settings.publicURL,
+            isRegistrationOpen: shared.configuration.isRegistrationOpen, store: store, transport: transport,
+            surroundings: SignIn.Surroundings(
+                now: SystemClock.microseconds, newUser: { ids.next() }, newIdentity: { ids.next() },
+                accountEmail: { (try? EmailAddress(parsing: $0))?.description }))
     }
 
     private static func transports(_ clients: [HTTPClient], _ configuration: Configuration) throws -> [HTTPUpstreamTransport] {
@@ -195,6 +222,10 @@ final class LoopServices {
             let new = configuration.upstreams.first { $0.description.name == old.description.name && $0.origin == old.origin }
             if let new { try transport.use(key: new.key, headers: new.headers) }
         }
+        for provider in providers {
+            let new = configuration.signIn.providers.first { $0.id == provider.configuration.id }
+            if let new { provider.use(new) }
+        }
     }
 
     /// Ends what the loop does, settlements first: the first loop's services are closed last. The database stays open: the process's
@@ -205,5 +236,6 @@ final class LoopServices {
         await verifier.close()
         await audit.drain(.seconds(2))
         for client in clients { client.close() }
+        providerTransport.close()
     }
 }

@@ -12,6 +12,7 @@ struct Routes {
     let account: AccountHandlers
     let listedSessions: ListedSessionHandlers
     let passwords: PasswordHandlers
+    let identities: IdentityHandlers
     let presets: PresetHandlers
     let completions: CompletionHandlers
     let control: CompletionControlHandlers
@@ -38,6 +39,16 @@ struct Routes {
         authenticated(.get, "/api/sessions", listedSessions.list, &router)
         authenticated(.delete, "/api/sessions/{id}", listedSessions.end, &router)
         authenticated(.post, "/api/sessions/end-others", listedSessions.endOthers, &router)
+
+        immediate(.get, "/api/auth/providers", identities.providers, &router)
+        open(.get, "/api/auth/oidc/{provider}/start", identities.start, &router)
+        open(.get, "/api/auth/oidc/{provider}/callback", identities.callback, &router)
+        open(.post, "/api/auth/oidc/{provider}/callback", identities.callbackForm, &router)
+        open(.post, "/api/auth/oidc/{provider}/token", identities.nativeSignIn, &router)
+        open(.post, "/api/auth/oidc/token", identities.exchange, &router)
+        authenticated(.get, "/api/me/identities", identities.list, &router)
+        creating(.post, "/api/me/identities", identities.link, &router)
+        authenticated(.delete, "/api/me/identities/{id}", identities.unlink, &router)
 
         authenticated(.get, "/api/keys", keys.list, &router)
         authenticated(.post, "/api/keys", keys.create, &router)

@@ -6,7 +6,7 @@ package import Postgres
 package final class AccountExport {
     /// A list in the export.
     package enum Section: String, Sendable, CaseIterable {
-        case sessions
+        case sessions, identities
         case keys = "api_keys"
         case presets, usage
     }

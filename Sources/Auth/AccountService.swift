@@ -264,7 +264,7 @@ extension User {
     /// The first four columns of the first row.
     fileprivate init(_ result: PostgresResult) throws(PostgresError) {
         self.init(
-            id: UserID(try result.uuid(0, 0)), email: try result.string(0, 1), plan: try result.string(0, 2),
+            id: UserID(try result.uuid(0, 0)), email: try result.stringIfPresent(0, 1), plan: try result.string(0, 2),
             createdAt: Timestamp(microseconds: try result.int(0, 3)))
     }
 }

@@ -10,6 +10,9 @@ package struct MediaType: Sendable, Equatable {
     /// Whether the body is JSON as we read it: `application/json`, in UTF-8 or without a charset.
     package var isJSON: Bool { type == "application" && subtype == "json" && (charset ?? "utf-8") == "utf-8" }
 
+    /// Whether the body is a form as browsers post it.
+    package var isForm: Bool { type == "application" && subtype == "x-www-form-urlencoded" && (charset ?? "utf-8") == "utf-8" }
+
     /// Nil where `bytes` are not `type/subtype` with well-formed parameters, or where charset is repeated.
     package init?(_ bytes: Span<UInt8>) {
         var reader = ParameterReader(bytes.count)

@@ -41,21 +41,7 @@ extension RequestTarget {
     /// - Throws: `.invalidTarget` where a name or value is not UTF-8.
     package func queryItems(in bytes: Span<UInt8>) throws(HTTPParseError) -> [QueryItem] {
         guard let query else { return [] }
-        var items: [QueryItem] = []
-        var start = Int(query.start)
-        let end = Int(query.end)
-        while start < end {
-            let itemEnd = bytes.firstIndex(of: 0x26, from: start, to: end) ?? end
-            if itemEnd > start {
-                let equals = bytes.firstIndex(of: 0x3d, from: start, to: itemEnd)
-                let name = try PercentEncoding.decode(start, equals ?? itemEnd, bytes, plusIsSpace: true)
-                let valueStart = equals.map { $0 + 1 } ?? itemEnd
-                items.append(
-                    QueryItem(name: name, value: try PercentEncoding.decode(valueStart, itemEnd, bytes, plusIsSpace: true)))
-            }
-            start = itemEnd + 1
-        }
-        return items
+        return try QueryItem.items(from: Int(query.start), to: Int(query.end), of: bytes)
     }
 }
 
@@ -70,5 +56,28 @@ package struct QueryItem: Sendable, Equatable {
     package init(name: String, value: String) {
         self.name = name
         self.value = value
+    }
+
+    /// The items of a query, or of a form that a browser posts (`application/x-www-form-urlencoded`), as ``RequestTarget/queryItems(in:)``
+    /// has them.
+    package static func items(of bytes: Span<UInt8>) throws(HTTPParseError) -> [QueryItem] {
+        try items(from: 0, to: bytes.count, of: bytes)
+    }
+
+    static func items(from start: Int, to end: Int, of bytes: Span<UInt8>) throws(HTTPParseError) -> [QueryItem] {
+        var items: [QueryItem] = []
+        var start = start
+        while start < end {
+            let itemEnd = bytes.firstIndex(of: 0x26, from: start, to: end) ?? end
+            if itemEnd > start {
+                let equals = bytes.firstIndex(of: 0x3d, from: start, to: itemEnd)
+                let name = try PercentEncoding.decode(start, equals ?? itemEnd, bytes, plusIsSpace: true)
+                let valueStart = equals.map { $0 + 1 } ?? itemEnd
+                items.append(
+                    QueryItem(name: name, value: try PercentEncoding.decode(valueStart, itemEnd, bytes, plusIsSpace: true)))
+            }
+            start = itemEnd + 1
+        }
+        return items
     }
 }

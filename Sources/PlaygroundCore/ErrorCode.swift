@@ -43,12 +43,16 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case registrationClosed = "registration_closed"
     case insufficientScope = "insufficient_scope"
     case reauthenticationRequired = "reauthentication_required"
+    case idTokenInvalid = "id_token_invalid"
+    case loginAttemptInvalid = "login_attempt_invalid"
     case mailDisabled = "mail_disabled"
     case linkInvalid = "link_invalid"
 
     // What is there already
     case emailTaken = "email_taken"
     case completionIDConflict = "completion_id_conflict"
+    case identityInUse = "identity_in_use"
+    case lastLoginMethod = "last_login_method"
     case idempotencyKeyInUse = "idempotency_key_in_use"
     case idempotencyKeyReused = "idempotency_key_reused"
     case presetLimitReached = "preset_limit_reached"
@@ -66,6 +70,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
 
     // What failed on our side
     case internalError = "internal"
+    case identityProviderError = "identity_provider_error"
     case upstreamError = "upstream_error"
     case upstreamUnavailable = "upstream_unavailable"
     case upstreamTimeout = "upstream_timeout"
@@ -112,6 +117,8 @@ extension ErrorCode {
         case .invalidCredentials: "E-mail address or password are wrong"
         case .wrongPassword: "The current password is wrong"
         case .originNotAllowed: "The origin may not use this server"
+        case .idTokenInvalid: "The ID token is not believed"
+        case .loginAttemptInvalid: "The log-in is not known, is over, or was begun elsewhere: begin again"
         case .registrationClosed: "New accounts cannot be registered here"
         case .insufficientScope: "The API key is not good for this"
         case .reauthenticationRequired: "This needs a log-in of the last ten minutes: log in again"
@@ -119,6 +126,8 @@ extension ErrorCode {
         case .linkInvalid: "The link was used, has expired, or was never good: ask for another"
         case .emailTaken: "Another account has this e-mail address"
         case .completionIDConflict: "The completion id has been used before"
+        case .identityInUse: "The identity belongs to another account"
+        case .lastLoginMethod: "It is the only way to log in to the account"
         case .idempotencyKeyInUse: "The first request with this idempotency key is still being answered"
         case .idempotencyKeyReused: "The idempotency key belongs to a request with another body"
         case .presetLimitReached: "No more presets can be saved"
@@ -132,6 +141,7 @@ extension ErrorCode {
         case .requestExceedsPlan: "The request costs more than the plan ever allows at once"
         case .upstreamRateLimited: "The upstream has too many requests"
         case .internalError: "Something went wrong on this server"
+        case .identityProviderError: "The identity provider does not answer as it should"
         case .upstreamError: "The upstream failed"
         case .upstreamUnavailable: "The upstream is not available"
         case .upstreamTimeout: "The upstream took too long"
@@ -146,7 +156,7 @@ extension ErrorCode {
     package var isRetryable: Bool {
         switch self {
         case .requestTimeout, .idempotencyKeyInUse, .tooManyAttempts, .rateLimitExceeded, .concurrencyLimit, .upstreamRateLimited,
-            .upstreamError,
+            .identityProviderError, .upstreamError,
             .upstreamUnavailable, .upstreamTimeout, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             true
         default: false

@@ -67,3 +67,9 @@ package struct ProcessID: Identifier {
     package let uuid: UUIDBytes
     package init(_ uuid: UUIDBytes) { self.uuid = uuid }
 }
+
+/// An account at an identity provider that lets its owner into an account here.
+package struct IdentityID: Identifier {
+    package let uuid: UUIDBytes
+    package init(_ uuid: UUIDBytes) { self.uuid = uuid }
+}

@@ -150,7 +150,7 @@ package enum UserReference: Sendable, Equatable {
 /// What holds for one user, and what of it differs from the plan.
 package struct UserLimits: Sendable, Equatable {
     package let id: UserID
-    package let email: String
+    package let email: String?
     package let plan: String
     /// A JSON object by the names of limits; null stands for one that is lifted.
     package let overrides: String
@@ -159,7 +159,7 @@ package struct UserLimits: Sendable, Equatable {
 
     init(_ result: PostgresResult) throws(PostgresError) {
         id = UserID(try result.uuid(0, 0))
-        email = try result.string(0, 1)
+        email = try result.stringIfPresent(0, 1)
         plan = try result.string(0, 2)
         overrides = try result.string(0, 3)
         limits = try PlanLimits(result, row: 0, from: 4)

@@ -32,7 +32,7 @@ struct ServerRoute: Sendable, Hashable {
                 configuration: configuration, logger: Logger(label: "contract") { _ in SwiftLogNoOpLogHandler() },
                 metrics: PrometheusMetrics(), process: IDSource().next(), hasher: PasswordHasher(), revoked: RevokedSessions(),
                 draining: DrainingMark(),
-                circuits: configuration.upstreams.map { _ in UpstreamCircuit() })
+                circuits: configuration.upstreams.map { _ in UpstreamCircuit() }, providers: [])
             let services = try LoopServices(shared, first: nil, on: loop)
             let router = Mirror(reflecting: services.responder).descendant("router") as? Router<Endpoint>
             await services.close()

@@ -37,7 +37,9 @@ struct SpecificationRuleTests {
     func requestsAreClosed() {
         let shared = Set(contract.schemas(of: .answers).map(\.place))
         for (place, schema) in contract.schemas(of: .requests) where schema["properties"] != nil && !shared.contains(place) {
-            #expect(schema["additionalProperties"] == .bool(false), "\(place)")
+            // What a provider has a browser post is the provider's.
+            let isOurs = place != "#/components/schemas/ProviderAnswer"
+            #expect(schema["additionalProperties"] == .bool(!isOurs), "\(place)")
         }
     }
 
@@ -90,7 +92,7 @@ struct SpecificationRuleTests {
             for member in responses.members {
                 let response = try #require(contract.resolved(member.value)?.object)
                 #expect(response["headers"]?.object?["X-Request-Id"] != nil, "\(operation) \(member.key)")
-                if member.key.hasPrefix("2") { continue }
+                if member.key < "4" { continue }
                 let content = try #require(response["content"]?.object)
                 #expect(content.keys == ["application/problem+json"], "\(operation) \(member.key)")
                 let schema = content["application/problem+json"]?.object?["schema"]

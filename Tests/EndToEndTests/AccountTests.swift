@@ -88,8 +88,14 @@ struct AccountTests {
 
             let key = try stack.asUser(
                 "POST", "/api/keys", #"{"name":"a program","scopes":["complete"]}"#, token: access)
+            _ = try stack.rows(
+                """
+                insert into identities (id, user_id, issuer, subject)
+                select gen_random_uuid(), id, 'https://issuer.example.com', 'of ' || email from users
+                """)
             let answer = try stack.asUser("GET", "/api/me/export", token: access)
             #expect(answer.status == 200)
+            #expect(answer["identities"]?.array?.compactMap { $0["subject"]?.string } == ["of ann@example.com"])
             #expect(answer["api_keys.0.name"]?.string == "a program", "\(key.text)")
             #expect(answer["api_keys"]?.array?.count == 1)
             #expect(answer.head["content-type"] == "application/json; charset=utf-8")

@@ -137,7 +137,9 @@ extension DatabaseTests {
             let user = try database.makeUser()
             let (slow, other) = (try await Replica(database), try await Replica(database))
             try await season(other, database)
-            try await slow.onLimiter { try await $0.declare(Plan(), upstreams: [UpstreamLimits(name: "u", tokensPerMinute: 10_000)]) }
+            try await slow.onLimiter {
+                try await $0.declare(Plan(), upstreams: [UpstreamLimits(name: "u", tokensPerMinute: 10_000)])
+            }
             let level: () throws -> String? = {
                 try database.value("select token_units / 60000000 from buckets where scope = upstream_scope('u')")
             }
@@ -162,7 +164,8 @@ extension DatabaseTests {
                 try await slow.onLimiter {
                     $0.settle(
                         Settlement(
-                            completionID: request.completionID, attempt: grant.attempt, usage: usage, outcome: .done, upstream: "u"))
+                            completionID: request.completionID, attempt: grant.attempt, usage: usage, outcome: .done,
+                            upstream: "u"))
                 }
                 #expect(try await slow.settled())
             }

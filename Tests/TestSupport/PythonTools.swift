@@ -4,7 +4,7 @@ import Glibc
 /// Programs from PyPI that tests talk to, in an environment of their own below `.dev`.
 package enum PythonTools {
     /// What tests need, at the versions they were written against.
-    private static let packages = ["aiosmtpd==1.4.6"]
+    private static let packages = ["aiosmtpd==1.4.6", "oidc-provider-mock==0.3.4", "PyJWT==2.15.1", "cryptography==50.0.2"]
 
     private static let installed = Result { try install() }
 

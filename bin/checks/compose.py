@@ -107,6 +107,15 @@ for name, service in over["services"].items():
     for variable in service["environment"]:
         expect(variable in known or variable in files, f"compose.mail.yml: the server reads no {variable}")
 
+# What is put on top for identity providers mounts what it names.
+over = yaml.safe_load(pathlib.Path("deploy/compose.identity.yml").read_text())
+expect(set(over["services"]) == {"api-1", "api-2"}, "compose.identity.yml: is not about the replicas")
+for name, service in over["services"].items():
+    for variable, value in service["environment"].items():
+        expect(variable in known, f"compose.identity.yml: the server reads no {variable}")
+        mounted = value.removeprefix("/run/secrets/")
+        expect(mounted in service["secrets"] and mounted in over["secrets"], f"compose.identity.yml: {name} does not mount {mounted}")
+
 made = set(re.findall(r'\$directory/([a-z-]+)"', pathlib.Path("deploy/create-secrets").read_text()))
 expect(declared == made, f"deploy/create-secrets makes {sorted(made)}, mounted are {sorted(declared)}")
 

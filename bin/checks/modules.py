@@ -8,7 +8,8 @@ SYSTEM = {"Dispatch", "FoundationEssentials", "Glibc", "Darwin", "Musl", "Synchr
 PACKAGES = {"ArgumentParser", "HTTPTypes", "Logging", "Metrics", "CoreMetrics"}
 # Features never see HTTP's server side; Streaming sees the client through which the upstream is asked.
 FORBIDDEN = {"Auth": {"HTTPServer", "HTTPCore", "HTTPTypes"}, "Presets": {"HTTPServer", "HTTPCore", "HTTPTypes"},
-             "RateLimit": {"HTTPServer", "HTTPCore", "HTTPTypes"}, "Idempotency": {"HTTPServer", "HTTPCore", "HTTPTypes"}, "Streaming": {"HTTPServer"}}
+             "RateLimit": {"HTTPServer", "HTTPCore", "HTTPTypes"}, "Idempotency": {"HTTPServer", "HTTPCore", "HTTPTypes"}, "Streaming": {"HTTPServer"},
+             "OIDC": {"HTTPServer", "HTTPCore", "HTTPTypes"}}
 # Tools beside the levels stand on the loop and on HTTP's grammar alone: nothing of the product that they judge.
 BESIDE_REACHES = 1
 

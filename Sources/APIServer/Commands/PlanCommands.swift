@@ -32,7 +32,7 @@ struct PlanCommand: ParsableCommand {
             if json { return StandardOutput.line(user.jsonText) }
             var table = TextTable()
             table.add("user", "\(user.id)")
-            table.add("email", user.email)
+            table.add("email", user.email ?? "none")
             table.add("plan", user.plan)
             user.limits.addRows(to: &table)
             table.add("overrides", user.overrides)

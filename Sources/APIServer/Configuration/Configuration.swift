@@ -16,6 +16,7 @@ struct Configuration: Sendable {
     var crossOrigin: CrossOrigin
     var proxies: TrustedProxies
     var isRegistrationOpen: Bool
+    var signIn: SignInSettings
     var acceptsLoadTokens: Bool
     var plan: Plan
     var models: ModelPolicy
@@ -44,6 +45,7 @@ struct Configuration: Sendable {
         database?.role = ApplicationRole.name
         let keys = Self.keys(&environment)
         upstreams = Self.upstreams(&environment)
+        signIn = Self.signIn(&environment)
 
         server.host = environment.text("HTTP_HOST") ?? "127.0.0.1"
         server.port = UInt16(environment.integer("HTTP_PORT", 8080, in: 0...65_535))

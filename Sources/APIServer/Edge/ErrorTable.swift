@@ -7,15 +7,17 @@ extension ErrorCode {
         switch self {
         case .malformedRequest, .invalidHeader, .invalidJSON, .invalidRequest, .unknownParameter, .unsupportedParameter,
             .modelNotAllowed, .modelNotFound, .contextLengthExceeded, .invalidCursor, .linkInvalid,
-            .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue:
+            .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue, .loginAttemptInvalid:
             .badRequest
-        case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials: .unauthorized
+        case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials, .idTokenInvalid: .unauthorized
         case .originNotAllowed, .registrationClosed, .insufficientScope, .wrongPassword, .reauthenticationRequired, .mailDisabled:
             .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .keyLimitReached: .conflict
+        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .keyLimitReached, .identityInUse,
+            .lastLoginMethod:
+            .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .uriTooLong: .uriTooLong
@@ -29,7 +31,7 @@ extension ErrorCode {
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .internalError: .internalServerError
         case .unsupportedTransferCoding: .notImplemented
-        case .upstreamError: .badGateway
+        case .upstreamError, .identityProviderError: .badGateway
         case .upstreamUnavailable, .databaseUnavailable, .overloaded, .completionsPaused, .shuttingDown:
             .serviceUnavailable
         case .upstreamTimeout: .gatewayTimeout

@@ -8,6 +8,7 @@ extension HTTPField.Name {
     static let idempotencyReplayed = field("Idempotency-Replayed")
     static let maxTokensApplied = field("X-Max-Tokens-Applied")
     static let accelBuffering = field("X-Accel-Buffering")
+    static let referrerPolicy = field("Referrer-Policy")
     static let forwardedFor = field("X-Forwarded-For")
     static let retryAfterMilliseconds = field("retry-after-ms")
     static let shouldRetry = field("x-should-retry")

@@ -62,7 +62,7 @@ enum Problem {
     /// RFC 6750, section 3.
     private static func challenge(_ error: ServiceError) -> String {
         switch error.code {
-        case .tokenMissing, .invalidCredentials: "Bearer"
+        case .tokenMissing, .invalidCredentials, .idTokenInvalid: "Bearer"
         case .insufficientScope:
             "Bearer error=\"insufficient_scope\"" + (error.scope.map { ", scope=\"\($0.rawValue)\"" } ?? "")
         default: "Bearer error=\"invalid_token\", error_description=\"\(error.code.rawValue)\""

@@ -53,6 +53,9 @@ final class RequestContext {
         return Problem.response(error, requestID: id)
     }
 
+    /// Notes what went wrong behind an answer that is no problem, for the log.
+    func noteCause(_ error: ServiceError) { failureCause = error.cause ?? error.code.rawValue }
+
     /// Notes that a stream ended with an error, for the log: its status says nothing of it.
     func noteFailure(_ error: ServiceError) {
         streamFailure = error.code
@@ -82,7 +85,8 @@ final class RequestContext {
             })
     }
 
-    private func queryItems() throws(ServiceError) -> [QueryItem] {
+    /// The query's items in order, decoded.
+    func queryItems() throws(ServiceError) -> [QueryItem] {
         do {
             return try request.bytes.withUnsafeBufferPointer { bytes throws(HTTPParseError) in
                 try request.head.target.queryItems(in: bytes.span)
@@ -130,6 +134,16 @@ final class RequestContext {
     /// The same, or over none where there is no body.
     func optionalFields() async throws(ServiceError) -> FieldReader {
         request.hasBody ? try await fields() : FieldReader(JSONObject())
+    }
+
+    /// Reads a body of pairs, as a browser posts a form.
+    func formItems(limit: Int) async throws(ServiceError) -> [QueryItem] {
+        guard let type = request.value(of: .contentType), MediaType(type)?.isForm == true else {
+            throw ServiceError(.unsupportedMediaType, "The body has to be application/x-www-form-urlencoded")
+        }
+        let body: [UInt8]
+        do { body = try await request.body(limit: limit) } catch { throw ServiceError(error, limit: limit) }
+        do { return try QueryItem.items(of: body.span) } catch { throw ServiceError(.malformedRequest, "The body is no form") }
     }
 
     /// Starts a reader over the fields of a JSON body.

@@ -31,7 +31,8 @@ enum SessionCookies {
         fields.append(.setCookie, "\(name)=\(value); Path=\(path); Max-Age=\(seconds); HttpOnly; Secure; SameSite=Lax")
     }
 
-    private static func value(of name: String, in request: Request) -> String? {
+    /// Nil where it is absent or empty.
+    static func value(of name: String, in request: Request) -> String? {
         for field in request.values(of: .cookie) {
             let value = Array(field.utf8).withUnsafeBufferPointer { CookieField.value(of: name, in: $0.span) }
             if let value, !value.isEmpty { return value }

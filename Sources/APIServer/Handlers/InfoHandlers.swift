@@ -22,7 +22,7 @@ final class InfoHandlers {
         return .json { writer in
             writer.member("version", Version.current)
             writer.member("registration", configuration.isRegistrationOpen ? "open" : "closed")
-            writer.member("login_methods", ["password"])
+            writer.member("login_methods", configuration.signIn.providers.isEmpty ? ["password"] : ["password", "oidc"])
             writer.member("account") { writer in
                 writer.object { writer in
                     writer.member("password_reset", configuration.mail != nil)

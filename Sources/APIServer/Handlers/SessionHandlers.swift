@@ -101,7 +101,7 @@ final class SessionHandlers {
         let (user, isEmailVerified) = try await accounts.current(principal)
         return .response(
             .json { writer in
-                Self.members(of: user, &writer)
+                SessionAnswer.members(of: user, &writer)
                 writer.member("email_verified", isEmailVerified)
             })
     }
@@ -125,20 +125,7 @@ final class SessionHandlers {
 
     // MARK: Shapes
 
-    /// How a client wants its tokens.
-    private enum Delivery {
-        case body, cookie
-
-        init(_ reader: inout FieldReader) {
-            self = .body
-            guard let text = reader.string("token_delivery") else { return }
-            switch text {
-            case "cookie": self = .cookie
-            case "body": break
-            default: reader.note("token_delivery", .invalidValue, "has to be `body` or `cookie`")
-            }
-        }
-    }
+    private typealias Delivery = SessionAnswer.Delivery
 
     private func credentials(
         _ context: RequestContext, mayChooseDelivery: Bool = false
@@ -151,34 +138,12 @@ final class SessionHandlers {
         return (email, password, delivery)
     }
 
-    private static func members(of user: User, _ writer: inout JSONWriter) {
-        writer.member("id", user.id)
-        writer.member("email", user.email)
-        writer.member("plan", user.plan)
-        writer.member("created_at", user.createdAt)
-    }
-
     private func answer(_ session: IssuedSession, _ delivery: Delivery) -> Response {
-        var fields = ResponseFields()
-        if delivery == .cookie {
-            SessionCookies.set(
-                accessToken: session.accessToken, lifetime: session.expiresIn, refreshToken: session.refreshToken,
-                refreshLifetime: session.refreshExpiresIn, in: &fields)
-        }
-        return .json(fields: fields) { writer in
-            if delivery == .body {
-                writer.member("access_token", session.accessToken)
-                writer.member("token_type", "Bearer")
-            }
-            writer.member("expires_in", session.expiresIn)
-            if delivery == .body { writer.member("refresh_token", session.refreshToken) }
-            writer.member("refresh_expires_in", session.refreshExpiresIn)
-            writer.member("user") { $0.object { Self.members(of: session.user, &$0) } }
-        }
+        SessionAnswer(session: session, delivery: delivery).response
     }
 }
 
 extension RequestContext {
     /// What the owner of a session is shown of the program that used it.
-    fileprivate var origin: SessionOrigin { SessionOrigin(userAgent: request.value(of: .userAgent), address: clientAddress) }
+    var origin: SessionOrigin { SessionOrigin(userAgent: request.value(of: .userAgent), address: clientAddress) }
 }

@@ -1,0 +1,221 @@
+import Auth
+import EventLoop
+import HTTPCore
+import HTTPServer
+import HTTPTypes
+import OIDC
+import PlaygroundCore
+import RateLimit
+import StrictJSON
+
+/// Logging in through identity providers, and the identities that an account has there.
+final class IdentityHandlers {
+    private static let formLimit = 64 * 1024
+
+    private let settings: Configuration.SignInSettings
+    private let signIn: SignIn
+    private let store: LoginStore
+    private let accounts: AccountService
+    private let authentication: Authentication
+    private let audit: AuditLog
+    private let cookies: LoginCookies
+    private let ids: IDSource
+
+    init(
+        settings: Configuration.SignInSettings, signIn: SignIn, store: LoginStore, accounts: AccountService,
+        authentication: Authentication, audit: AuditLog, ids: IDSource
+    ) {
+        self.settings = settings
+        self.signIn = signIn
+        self.store = store
+        self.accounts = accounts
+        self.authentication = authentication
+        self.audit = audit
+        cookies = LoginCookies(isSecure: settings.isSecure)
+        self.ids = ids
+    }
+
+    /// What a frontend draws its buttons from.
+    func providers(_ context: RequestContext) -> Response {
+        .json { writer in
+            writer.member("data") { writer in
+                writer.array { writer in
+                    for provider in settings.providers {
+                        writer.object { writer in
+                            writer.member("id", provider.id)
+                            writer.member("display_name", provider.displayName)
+                            writer.member("issuer", provider.issuer.text)
+                            writer.member("start_path", "/api/auth/oidc/\(provider.id)/start")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Through the browser
+
+    /// Sends the browser to the provider.
+    func start(_ context: RequestContext) async throws -> Reply {
+        let provider = try signIn.provider(context.pathParameters[0])
+        let query = try UniqueItems(context.queryItems())
+        let request = LoginRequest(
+            redirectURI: query["redirect_uri"], state: query["state"], challenge: query["code_challenge"],
+            method: query["code_challenge_method"])
+        let departure = try await signIn.begin(
+            provider, request, browser: cookies.value(provider.configuration.responseMode, of: context.request),
+            network: ClientOrigin(context.clientAddress).network)
+        var fields = ResponseFields()
+        cookies.set(departure.browser, departure.responseMode, in: &fields)
+        return .response(Self.redirect(to: departure.address, fields))
+    }
+
+    /// The provider sends the browser back, by a link.
+    func callback(_ context: RequestContext) async throws -> Reply {
+        try await finish(context, UniqueItems(context.queryItems()))
+    }
+
+    /// The same by a form.
+    func callbackForm(_ context: RequestContext) async throws -> Reply {
+        try await finish(context, UniqueItems(await context.formItems(limit: Self.formLimit)))
+    }
+
+    private func finish(_ context: RequestContext, _ items: UniqueItems) async throws(ServiceError) -> Reply {
+        let provider = try signIn.provider(context.pathParameters[0])
+        let answer = ProviderAnswer(
+            state: items["state"], code: items["code"], error: items["error"], issuer: items["iss"])
+        let arrival = try await signIn.finish(
+            provider, answer, browser: cookies.value(provider.configuration.responseMode, of: context.request))
+        if let failure = arrival.failure {
+            context.noteCause(failure)
+            audit.record(event(.login, .failed, context, provider.configuration.id))
+        }
+        return .response(Self.redirect(to: arrival.address))
+    }
+
+    /// 303: what was posted is not posted again. The address that had the code or the state is told to nobody.
+    private static func redirect(to address: String, _ fields: ResponseFields = ResponseFields()) -> Response {
+        var fields = fields
+        fields[.location] = address
+        fields.append(.referrerPolicy, "no-referrer")
+        return Response(status: .seeOther, fields: fields)
+    }
+
+    // MARK: Sessions
+
+    /// A code for a session.
+    func exchange(_ context: RequestContext) async throws -> Reply {
+        var reader = try await context.fields()
+        let code = reader.requiredString("code", bytes: 1024)
+        let verifier = reader.requiredString("code_verifier", bytes: 1024)
+        let delivery = SessionAnswer.Delivery(&reader)
+        try reader.finish()
+        if delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
+        return try await session(context, nil, delivery) { () async throws(ServiceError) in
+            try await signIn.redeem(code: code, verifier: verifier)
+        }
+    }
+
+    /// An ID token for a session.
+    func nativeSignIn(_ context: RequestContext) async throws -> Reply {
+        let provider = try signIn.provider(context.pathParameters[0])
+        var reader = try await context.fields()
+        let token = reader.requiredString("id_token", bytes: 16 * 1024)
+        let nonce = reader.requiredString("nonce", characters: 16...255)
+        let delivery = SessionAnswer.Delivery(&reader)
+        try reader.finish()
+        if delivery == .cookie { try authentication.refuseForeignOrigin(context.request) }
+        return try await session(context, provider.configuration.id, delivery) { () async throws(ServiceError) in
+            try await signIn.signIn(provider, idToken: token, nonce: nonce)
+        }
+    }
+
+    /// Starts a session of whoever is shown to be there, and tells the audit trail, also of refusals.
+    private func session(
+        _ context: RequestContext, _ provider: String?, _ delivery: SessionAnswer.Delivery,
+        _ identify: () async throws(ServiceError) -> LoggedInUser
+    ) async throws(ServiceError) -> Reply {
+        let user: LoggedInUser
+        do {
+            user = try await identify()
+        } catch {
+            switch error.code {
+            case .idTokenInvalid, .loginAttemptInvalid, .registrationClosed:
+                audit.record(event(.login, .failed, context, provider))
+            default: break
+            }
+            throw error
+        }
+        if user.isNew { audit.record(event(.registered, .succeeded, of: user.id, context, provider)) }
+        let session = try await accounts.startSession(
+            of: User(id: user.id, email: user.email, plan: user.plan, createdAt: user.createdAt), from: context.origin)
+        audit.record(event(.login, .succeeded, of: user.id, context, provider))
+        return .response(SessionAnswer(session: session, delivery: delivery).response)
+    }
+
+    private func event(
+        _ kind: AuditEvent.Kind, _ outcome: AuditEvent.Outcome, of user: UserID? = nil, _ context: RequestContext,
+        _ provider: String?
+    ) -> AuditEvent {
+        AuditEvent(
+            kind, outcome, of: user.map { .user($0) } ?? .unnamed, from: context.auditOrigin,
+            detail: "identity provider" + (provider.map { " \($0)" } ?? ""))
+    }
+
+    // MARK: Identities
+
+    func list(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+        let identities = try await store.identities(of: principal.userID)
+        return .response(
+            .json { writer in
+                writer.member("data") { writer in
+                    writer.array { writer in for identity in identities { writer.object { members(of: identity, &$0) } } }
+                }
+            })
+    }
+
+    /// Gives the caller's account the identity that a code stands for.
+    func link(_ context: RequestContext, _ principal: Principal) async throws -> Response {
+        var reader = try await context.fields()
+        let code = reader.requiredString("code", bytes: 1024)
+        let verifier = reader.requiredString("code_verifier", bytes: 1024)
+        try reader.finish()
+        let identity = try await signIn.link(
+            code: code, verifier: verifier, to: principal.userID, id: context.newID(ids))
+        audit.record(event(.identityLinked, .succeeded, of: principal.userID, context, provider(of: identity)))
+        return .json(.created) { members(of: identity, &$0) }
+    }
+
+    func unlink(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+        try await store.unlink(try context.pathID(), from: principal.userID)
+        audit.record(event(.identityUnlinked, .succeeded, of: principal.userID, context, nil))
+        return .response(Response(status: .noContent))
+    }
+
+    /// Nil where it has been taken out of the configuration since.
+    private func provider(of identity: Identity) -> String? {
+        settings.providers.first { $0.issuer.text == identity.issuer }?.id
+    }
+
+    private func members(of identity: Identity, _ writer: inout JSONWriter) {
+        writer.member("id", identity.id)
+        writer.member("issuer", identity.issuer)
+        writer.member("provider", provider(of: identity))
+        writer.member("email", identity.email)
+        writer.member("created_at", identity.createdAt)
+        writer.member("last_used_at", identity.lastUsedAt)
+    }
+}
+
+/// Parameters of which none may stand twice (RFC 6749, 3.1).
+private struct UniqueItems {
+    private var values: [String: String] = [:]
+
+    init(_ items: [QueryItem]) throws(ServiceError) {
+        for item in items where values.updateValue(item.value, forKey: item.name) != nil {
+            throw ServiceError(.malformedRequest, "A parameter may stand only once")
+        }
+    }
+
+    subscript(name: String) -> String? { values[name] }
+}
