@@ -92,11 +92,8 @@ begin
         returning o.* into mail;
         if mail.id is null then return; end if;
 
-        if mail.user_id is null then
-            select * into owner from users u where u.email = mail.email;
-        else
-            select * into owner from users u where u.id = mail.user_id;
-        end if;
+        select * into owner from users u
+        where u.id = mail.user_id or (mail.user_id is null and u.email = mail.email);
         kind := case
             when owner.id is null then null
             when mail.kind = 'register' then case when owner.email_verified_at is null then 'verify_email' else 'account_exists' end
@@ -317,25 +314,6 @@ begin
 end
 $$;
 select guard_task('forget_users');
-
--- The sessions that were ended in the last so many seconds, with how long ago; latest first.
-create or replace function recently_revoked(seconds bigint, at_most bigint) returns table (session uuid, age bigint)
-language plpgsql stable
-as $$
-begin
-    return query
-    select e.id, greatest(0, extract(epoch from now() - e.at))::bigint
-    from (
-        (select s.id, s.revoked_at as at from sessions s
-        where s.revoked_at > now() - make_interval(secs => $1) order by s.revoked_at desc limit $2)
-        union all
-        (select d.id, d.deleted_at from deleted_sessions d
-        where d.deleted_at > now() - make_interval(secs => $1) order by d.deleted_at desc limit $2)
-    ) e
-    order by e.at desc limit $2;
-end
-$$;
-select guard_task('recently_revoked');
 
 -- Removes links that nobody can follow any more, so many at most; how many.
 create function purge_links(most bigint) returns bigint

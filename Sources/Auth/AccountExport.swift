@@ -6,10 +6,9 @@ package import Postgres
 package final class AccountExport {
     /// A list in the export.
     package enum Section: String, Sendable, CaseIterable {
-        case sessions
+        case sessions, identities
         case keys = "api_keys"
-        case presets
-        case usage
+        case presets, usage
     }
 
     /// Some of a list's elements, as JSON.

@@ -13,6 +13,7 @@ enum AccountExportStatements {
     static func list(_ section: AccountExport.Section) -> List {
         switch section {
         case .sessions: List(statement: sessions, beginning: first, limit: 500)
+        case .identities: List(statement: identities, beginning: first, limit: 500)
         case .keys: List(statement: keys, beginning: first, limit: 500)
         case .presets: List(statement: presets, beginning: first, limit: 8)
         case .usage: List(statement: usage, beginning: "infinity|ffffffff-ffff-ffff-ffff-ffffffffffff", limit: 1_000)
@@ -44,12 +45,23 @@ enum AccountExportStatements {
         from sessions where user_id = $1 and id > $2::uuid order by id limit $3
         """, .read)
 
+    /// $1 user, $2 the identity before the page, $3 rows.
+    private static let identities = PostgresStatement(
+        "export_identities",
+        """
+        select json_strip_nulls(json_build_object(
+            'id', id, 'issuer', issuer, 'subject', subject, 'email', email,
+            'created_at', to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+            'last_used_at', to_char(last_used_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text, id::text
+        from identities where user_id = $1 and id > $2::uuid order by id limit $3
+        """, .read)
+
     /// $1 user, $2 the key before the page, $3 rows.
     private static let keys = PostgresStatement(
         "export_keys",
         """
         select json_strip_nulls(json_build_object(
-            'id', id, 'name', name, 'scopes', scopes, 'requests_per_minute', requests_per_minute,
+            'id', id, 'name', name, 'scopes', to_json(scopes), 'requests_per_minute', requests_per_minute,
             'created_at', to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
             'expires_at', to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
             'last_used_at', to_char(last_used_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text, id::text

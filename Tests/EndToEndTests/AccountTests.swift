@@ -86,12 +86,18 @@ struct AccountTests {
                 from users u, generate_series(1, 2500) n where u.email = 'ann@example.com'
                 """)
 
-            let key = try stack.key(["presets"], token: access)
-            _ = try stack.key(["presets"], token: other)
-
+            let key = try stack.asUser(
+                "POST", "/api/keys", #"{"name":"a program","scopes":["complete"]}"#, token: access)
+            _ = try stack.rows(
+                """
+                insert into identities (id, user_id, issuer, subject)
+                select gen_random_uuid(), id, 'https://issuer.example.com', 'of ' || email from users
+                """)
             let answer = try stack.asUser("GET", "/api/me/export", token: access)
             #expect(answer.status == 200)
-            #expect(answer["api_keys"]?.array?.map { $0["id"]?.string } == [key.id])
+            #expect(answer["identities"]?.array?.compactMap { $0["subject"]?.string } == ["of ann@example.com"])
+            #expect(answer["api_keys.0.name"]?.string == "a program", "\(key.text)")
+            #expect(answer["api_keys"]?.array?.count == 1)
             #expect(answer.head["content-type"] == "application/json; charset=utf-8")
             #expect(answer["account.email"]?.string == "ann@example.com")
             #expect(answer["account.email_verified"]?.bool == false)
@@ -128,7 +134,8 @@ struct AccountTests {
                 _ = try stack.completed("tokens=3", stream: false, token: token)
             }
             let id = try #require(try stack.row("select id from users where email = 'ann@example.com'")[0])
-            let running = try stack.complete("id=cut tokens=1000 delay=50ms", on: stack.replicas[1], token: access)
+            let running = try stack.complete(
+                "id=cut tokens=10000 interval=20", on: stack.replicas[1], token: access, parameters: #""max_tokens":10000"#)
             _ = try running.readHead()
 
             #expect(try stack.asUser("DELETE", "/api/me", token: access).problemCode == "invalid_request")

@@ -12,7 +12,8 @@ struct UserCommandTests {
         try await Stack.with(replicas: 2, users: 0) { stack in
             let access = try stack.member("ann@example.com", Self.password)
             let refresh = try #require(try stack.logIn("ann@example.com", Self.password)["refresh_token"]?.string)
-            let running = try stack.complete("id=cut tokens=1000 delay=50ms", on: stack.replicas[1], token: access)
+            let running = try stack.complete(
+                "id=cut tokens=10000 interval=20", on: stack.replicas[1], token: access, parameters: #""max_tokens":10000"#)
             _ = try running.readHead()
             let id = try #require(try stack.row("select id from users")[0])
             #expect(try stack.command("user", "disable", "Ann@example.com") == [id])

@@ -11,7 +11,8 @@ struct UserCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "List, create, invite, disable and enable accounts, reset passwords, assign plans.",
         discussion: """
-            \(OperatorDatabase.need) Users are named by id or by e-mail address. What is changed here holds on every replica within a second.
+            \(OperatorDatabase.need) Users are named by id or by e-mail address. What is changed here holds on every replica within a \
+            second.
             """,
         subcommands: [
             List.self, Create.self, Invite.self, Disable.self, Enable.self, Reset.self, PlanCommand.Assign.self,
