@@ -9,6 +9,28 @@ alter table users
     -- Since when the operator lets nobody log in.
     add column disabled_at timestamptz;
 
+grant select (email_verified_at, disabled_at) on users to playground_app;
+
+-- squawk-ignore ban-drop-not-null
+alter table usage alter column user_id drop not null;
+
+-- Users who are gone, until nothing in the bill names them. What they had running at the end is billed after they have gone, hence the
+-- time that they stay here.
+create table deleted_users (
+    id uuid primary key,
+    deleted_at timestamptz not null default now()
+);
+select guard_rows('deleted_users');
+
+-- Sessions that went with their users, for as long as an access token of theirs could live: replicas that did not hear of their end
+-- ask for it.
+create table deleted_sessions (
+    id uuid primary key,
+    deleted_at timestamptz not null default now()
+);
+create index deleted_sessions_deleted_at on deleted_sessions (deleted_at);
+select guard_rows('deleted_sessions');
+
 -- A link that was sent or printed and not used yet. What makes it good is signed by the servers (SESSION_KEYS) and stands nowhere here: of it
 -- there is only the SHA-256.
 create table account_links (
@@ -241,6 +263,79 @@ begin
 end
 $$;
 select guard_task('use_email_link');
+
+-- Deletes an account with everything of its user; the sessions that ended, or null where there is no such user. The bills stay, and are
+-- nobody's from here on, as `forget_users` goes over them.
+create function delete_account(owner uuid) returns uuid[]
+language plpgsql
+as $$
+declare
+    address text;
+    digest text;
+    ended uuid[];
+begin
+    -- Nobody logs in from here on.
+    select u.email into address from users u where u.id = owner for update;
+    if not found then return null; end if;
+    ended := end_sessions(owner, null);
+    insert into deleted_sessions (id)
+    select s.id from sessions s where s.user_id = owner and s.revoked_at > now() - interval '1 hour'
+    on conflict do nothing;
+    -- What counts log-ins knows accounts by this.
+    digest := rtrim(encode(sha256(convert_to(address, 'UTF8')), 'base64'), '=');
+    delete from login_networks n where n.account = digest;
+    delete from attempt_windows w where w.scope in ('login_account', 'mail_account') and w.subject = digest;
+    delete from mail_outbox o where o.email = address;
+    delete from users u where u.id = owner;
+    insert into deleted_users (id) values (owner) on conflict do nothing;
+    return ended;
+end
+$$;
+select guard_task('delete_account');
+
+-- Takes users who are gone out of the bills, so many bills at a time; whether there are more. A user is done with an hour after they
+-- have gone, when nothing of theirs can be running.
+create function forget_users(most bigint) returns boolean
+language plpgsql
+as $$
+declare
+    forgotten bigint;
+begin
+    update usage g set user_id = null, preset_id = null
+    from (
+        select u.completion_id, u.started_at from deleted_users d join usage u on u.user_id = d.id limit most
+    ) as named
+    where g.completion_id = named.completion_id and g.started_at = named.started_at;
+    get diagnostics forgotten = row_count;
+    if forgotten >= most then return true; end if;
+    delete from deleted_users d
+    where d.deleted_at < now() - interval '1 hour'
+        and not exists (select from reservations r where r.user_id = d.id)
+        and not exists (select from usage u where u.user_id = d.id);
+    delete from deleted_sessions where deleted_at < now() - interval '1 hour';
+    return false;
+end
+$$;
+select guard_task('forget_users');
+
+-- The sessions that were ended in the last so many seconds, with how long ago; latest first.
+create or replace function recently_revoked(seconds bigint, at_most bigint) returns table (session uuid, age bigint)
+language plpgsql stable
+as $$
+begin
+    return query
+    select e.id, greatest(0, extract(epoch from now() - e.at))::bigint
+    from (
+        (select s.id, s.revoked_at as at from sessions s
+        where s.revoked_at > now() - make_interval(secs => $1) order by s.revoked_at desc limit $2)
+        union all
+        (select d.id, d.deleted_at from deleted_sessions d
+        where d.deleted_at > now() - make_interval(secs => $1) order by d.deleted_at desc limit $2)
+    ) e
+    order by e.at desc limit $2;
+end
+$$;
+select guard_task('recently_revoked');
 
 -- Removes links that nobody can follow any more, so many at most; how many.
 create function purge_links(most bigint) returns bigint

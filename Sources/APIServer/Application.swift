@@ -42,8 +42,14 @@ struct Application {
         let loops = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { EventLoop(name: "loop-\($0)") }
         for loop in loops { loop.start() }
         var services: [LoopBound<LoopServices>] = []
+        var first: FirstLoop?
         for loop in loops {
-            services.append(try await loop.run { loop in LoopBound(try LoopServices(shared, on: loop), on: loop) })
+            let made = try await loop.run { [first] loop in
+                let services = try LoopServices(shared, first: first, on: loop)
+                return (LoopBound(services, on: loop), services.first)
+            }
+            services.append(made.0)
+            first = made.1
         }
         let parts = Array(zip(loops, services))
         let housekeeping = try await startHousekeeping(shared, on: parts)
@@ -144,7 +150,7 @@ struct Application {
         }
         let last = elapsed() + .seconds(2)
         while server.openConnections > 0, elapsed() < last { await signals.pause(.milliseconds(20)) }
-        for (loop, services) in parts {
+        for (loop, services) in parts.reversed() {
             try? await loop.run { loop in await services.value(on: loop).close() }
         }
         if let housekeeping, let first = parts.first?.0 {

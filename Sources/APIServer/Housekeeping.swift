@@ -29,6 +29,7 @@ final class Housekeeping {
     private let limiter: RateLimiter
     private let usage: UsageKeeper
     private let recovery: AccountRecovery
+    private let deletion: AccountDeletion
     /// Nil where this server sends no mail.
     private let postman: MailPostman?
     private let mailClient: SMTPClient?
@@ -47,6 +48,7 @@ final class Housekeeping {
         limiter = services.limiter
         usage = UsageKeeper(database: services.database, keptMonths: shared.configuration.usageRetentionMonths)
         recovery = services.recovery
+        deletion = services.deletion
         let meters = MailMeters()
         let mail = shared.configuration.mail.map { (SMTPClient($0.smtp), $0.stationery) }
         postman = mail.map { client, stationery in
@@ -120,6 +122,7 @@ final class Housekeeping {
         while !isClosed {
             await purge("sessions") { () throws(ServiceError) in _ = try await accounts.purgeSessions() }
             await purge("idempotency keys") { () throws(ServiceError) in try await idempotency.purge() }
+            await purge("bills of deleted users") { () throws(ServiceError) in try await deletion.forget() }
             await purge("links") { () throws(ServiceError) in try await recovery.purgeLinks() }
             let kept = configuration.auditRetentionDays
             await purge("audit events") { () throws(ServiceError) in _ = try await audit.purge(keptDays: kept) }

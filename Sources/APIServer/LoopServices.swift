@@ -25,6 +25,14 @@ struct SharedServices: Sendable {
     /// Of the configuration, in its order.
     let providers: [Provider]
     let completions = RunningCompletions()
+    let keys = APIKeyCache()
+}
+
+/// What the first loop of a process does for the others: so few connections do, and the requests of all loops come to the database
+/// together.
+struct FirstLoop: Sendable {
+    let limits: LimitLane
+    let slowLane: SharedLane
 }
 
 /// What one loop owns: its database lanes, its upstream connections, its limiter, and the responder in front of them.
@@ -35,12 +43,15 @@ final class LoopServices {
     let database: PostgresClient
     let accounts: AccountService
     let recovery: AccountRecovery
+    let deletion: AccountDeletion
     let audit: AuditLog
+    private let verifier: APIKeyVerifier
     let idempotency: IdempotencyStore
     let throttle: LoginThrottle
     let logins: LoginStore
     let limiter: RateLimiter
     let upstreams: UpstreamPool
+    let first: FirstLoop
     let keys: SessionKeys
     /// Those that it was made with, and the way to each.
     private let configured: [Configuration.Upstream]
@@ -52,18 +63,24 @@ final class LoopServices {
     private var isClosed = false
 
     /// The composition root of a loop.
+    /// - Parameter first: what the first loop does for the others; nil for itself.
     /// - Throws: where an upstream's key or certificates cannot be used.
-    init(_ shared: SharedServices, on loop: isolated EventLoop) throws {
+    init(_ shared: SharedServices, first: FirstLoop?, on loop: isolated EventLoop) throws {
         let configuration = shared.configuration
         let io = loop.io
         let ids = IDSource()
-        let database = PostgresClient(configuration: configuration.database, io: io, logger: shared.logger)
+        let database = PostgresClient(
+            configuration: configuration.database, io: io, logger: shared.logger, slowLane: first?.slowLane)
+        let first =
+            first
+            ?? FirstLoop(
+                limits: LimitLane(database: database, process: shared.process, loop: loop, logger: shared.logger),
+                slowLane: SharedLane(of: database, on: loop))
         let clients = try configuration.upstreams.map { try HTTPClient(origin: $0.origin, io: io) }
         let transports = try Self.transports(clients, configuration)
         let upstreams = Self.pool(transports, shared, io)
         let keys = SessionKeys(configuration.keys)
-        let limiter = RateLimiter(
-            database: database, process: shared.process, loop: loop, logger: shared.logger)
+        let limiter = RateLimiter(database: database, lane: first.limits, loop: loop, logger: shared.logger)
         let accounts = AccountService(
             database: database, keys: keys, hasher: shared.hasher, revoked: shared.revoked,
             isRegistrationOpen: configuration.isRegistrationOpen, now: SystemClock.microseconds)
@@ -72,10 +89,14 @@ final class LoopServices {
             sendsMail: configuration.mail != nil, now: SystemClock.microseconds)
         let passwords = PasswordChange(
             database: database, hasher: shared.hasher, revoked: shared.revoked, now: SystemClock.microseconds)
+        deletion = AccountDeletion(database: database, revoked: shared.revoked, now: SystemClock.microseconds)
         let throttle = LoginThrottle(database: database, logger: shared.logger)
+        let verifier = APIKeyVerifier(
+            database: database, cache: shared.keys, revoked: shared.revoked, io: io, logger: shared.logger)
         let authentication = Authentication(
             authenticator: Authenticator(
                 keys: keys, revoked: shared.revoked, acceptsLoadTokens: configuration.acceptsLoadTokens),
+            keys: verifier,
             crossOrigin: configuration.crossOrigin)
         let audit = AuditLog(
             database: database, io: io, logger: shared.logger,
@@ -91,7 +112,12 @@ final class LoopServices {
             sessions: SessionHandlers(
                 accounts: accounts, recovery: recovery, throttle: throttle, hasher: shared.hasher, authentication: authentication,
                 audit: audit),
+            keys: KeyHandlers(
+                book: APIKeyBook(database: database, audit: audit, revoked: shared.revoked, now: SystemClock.microseconds)),
             recovery: RecoveryHandlers(recovery: recovery, throttle: throttle, audit: audit),
+            account: AccountHandlers(
+                passwords: passwords, recovery: recovery, exports: AccountExport(database: database), deletion: deletion,
+                throttle: throttle, audit: audit, io: io),
             listedSessions: ListedSessionHandlers(
                 book: SessionBook(database: database, revoked: shared.revoked, now: SystemClock.microseconds), audit: audit),
             passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
@@ -100,7 +126,8 @@ final class LoopServices {
                 authentication: authentication, audit: audit, ids: ids),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
-                limiter: limiter, presets: presets, upstreams: upstreams, configuration: configuration,
+                limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,
+                configuration: configuration,
                 userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
@@ -118,6 +145,7 @@ final class LoopServices {
         self.database = database
         self.accounts = accounts
         self.audit = audit
+        self.verifier = verifier
         self.throttle = throttle
         self.logins = logins
         self.providerTransport = providerTransport
@@ -125,6 +153,7 @@ final class LoopServices {
         self.limiter = limiter
         self.upstreams = upstreams
         self.clients = clients
+        self.first = first
         self.transports = transports
         configured = configuration.upstreams
         self.keys = keys
@@ -132,6 +161,7 @@ final class LoopServices {
         let this = LoopBound(self, on: loop)
         loop.spawn { loop in await this.value(on: loop).reportProgress() }
         loop.spawn { loop in await this.value(on: loop).audit.run() }
+        loop.spawn { loop in await this.value(on: loop).verifier.run() }
     }
 
     private static func signIn(
@@ -198,10 +228,12 @@ final class LoopServices {
         }
     }
 
-    /// Ends what the loop does, settlements first. The database stays open: the process's lease is given up through it.
+    /// Ends what the loop does, settlements first: the first loop's services are closed last. The database stays open: the process's
+    /// lease is given up through it.
     func close() async {
         isClosed = true
         await limiter.drain(.seconds(5))
+        await verifier.close()
         await audit.drain(.seconds(2))
         for client in clients { client.close() }
         providerTransport.close()

@@ -22,12 +22,23 @@ final class Readiness {
         if draining.isSet { return ServiceError(.shuttingDown) }
         if !revoked.isLoaded { return ServiceError(.databaseUnavailable, "Revoked sessions are not loaded yet") }
         do throws(PostgresError) {
-            let applied = try await database.execute(Migrator.appliedNames, [], deadline: .seconds(1))
+            let steps = [Migrator.appliedNames, ApplicationRole.standing].map { ($0, [PostgresValue]()) }
+            let results = try await database.transaction(steps, deadline: .seconds(1))
+            guard let applied = results.first, let standing = results.last else { throw .decoding("no result") }
             if try !migrator.isCurrent(applied) {
                 return ServiceError(.databaseUnavailable, "The database's schema is not current: run `APIServer migrate`")
             }
+            if let objection = try ApplicationRole.objection(standing) {
+                return ServiceError(.databaseUnavailable, "Users' rows are not kept apart: \(objection)")
+            }
             return nil
         } catch {
+            // What the server says of a role that is missing or may not be assumed names it, in every language.
+            if case .unavailable(let cause) = error, cause.contains(ApplicationRole.name) {
+                return ServiceError(
+                    .databaseUnavailable, "The login cannot act as \(ApplicationRole.name): run `APIServer migrate`", cause: cause
+                )
+            }
             return error.serviceError
         }
     }

@@ -2,11 +2,14 @@ import HTTPServer
 import HTTPTypes
 import PlaygroundCore
 
-/// The whole API at a glance: method, path, handler. What is not marked open, or immediate (which
-/// is open and waits for nothing), needs a session token; creating ones take an `Idempotency-Key`.
+/// The whole API at a glance: method, path, handler, and what an API key has to be good for. What is not marked open, or immediate
+/// (which is open and waits for nothing), needs a session token; a key does instead where the last column says so, with the scope
+/// it names. Creating ones take an `Idempotency-Key`.
 struct Routes {
     let sessions: SessionHandlers
+    let keys: KeyHandlers
     let recovery: RecoveryHandlers
+    let account: AccountHandlers
     let listedSessions: ListedSessionHandlers
     let passwords: PasswordHandlers
     let identities: IdentityHandlers
@@ -28,7 +31,10 @@ struct Routes {
         open(.post, "/api/auth/password/forgot", recovery.forgot, &router)
         open(.post, "/api/auth/password/reset", recovery.reset, &router)
         open(.post, "/api/auth/email/verify", recovery.verify, &router)
-        authenticated(.get, "/api/me", sessions.me, &router)
+        authenticated(.get, "/api/me", sessions.me, &router, for: .anybody)
+        authenticated(.delete, "/api/me", account.delete, &router)
+        authenticated(.post, "/api/me/email", account.changeEmail, &router)
+        authenticated(.get, "/api/me/export", account.export, &router)
         authenticated(.post, "/api/me/password", passwords.change, &router)
         authenticated(.get, "/api/sessions", listedSessions.list, &router)
         authenticated(.delete, "/api/sessions/{id}", listedSessions.end, &router)
@@ -44,19 +50,24 @@ struct Routes {
         creating(.post, "/api/me/identities", identities.link, &router)
         authenticated(.delete, "/api/me/identities/{id}", identities.unlink, &router)
 
-        authenticated(.get, "/api/presets", presets.list, &router)
-        creating(.post, "/api/presets", presets.create, &router)
-        authenticated(.get, "/api/presets/{id}", presets.read, &router)
-        authenticated(.put, "/api/presets/{id}", presets.replace, &router)
-        authenticated(.patch, "/api/presets/{id}", presets.patch, &router)
-        authenticated(.delete, "/api/presets/{id}", presets.delete, &router)
+        authenticated(.get, "/api/keys", keys.list, &router)
+        authenticated(.post, "/api/keys", keys.create, &router)
+        authenticated(.get, "/api/keys/{id}", keys.read, &router)
+        authenticated(.delete, "/api/keys/{id}", keys.revoke, &router)
 
-        authenticated(.post, "/api/complete", completions.complete, &router)
-        authenticated(.get, "/api/complete/{id}", control.status, &router)
-        authenticated(.post, "/api/complete/{id}/stop", control.stop, &router)
-        authenticated(.get, "/api/limits", limits.limits, &router)
-        authenticated(.get, "/api/usage", usage.report, &router)
-        authenticated(.get, "/api/models", info.models, &router)
+        authenticated(.get, "/api/presets", presets.list, &router, for: .scope(.presets))
+        creating(.post, "/api/presets", presets.create, &router, for: .scope(.presets))
+        authenticated(.get, "/api/presets/{id}", presets.read, &router, for: .scope(.presets))
+        authenticated(.put, "/api/presets/{id}", presets.replace, &router, for: .scope(.presets))
+        authenticated(.patch, "/api/presets/{id}", presets.patch, &router, for: .scope(.presets))
+        authenticated(.delete, "/api/presets/{id}", presets.delete, &router, for: .scope(.presets))
+
+        authenticated(.post, "/api/complete", completions.complete, &router, for: .scope(.complete))
+        authenticated(.get, "/api/complete/{id}", control.status, &router, for: .scope(.complete))
+        authenticated(.post, "/api/complete/{id}/stop", control.stop, &router, for: .scope(.complete))
+        authenticated(.get, "/api/limits", limits.limits, &router, for: .anybody)
+        authenticated(.get, "/api/usage", usage.report, &router, for: .scope(.usageRead))
+        authenticated(.get, "/api/models", info.models, &router, for: .anybody)
         immediate(.get, "/api/info", info.info, &router)
 
         immediate(.get, "/healthz", operation.liveness, &router)
@@ -82,18 +93,19 @@ struct Routes {
 
     private func authenticated(
         _ method: HTTPRequest.Method, _ pattern: String,
-        _ handler: @escaping (RequestContext, Principal) async throws -> Reply, _ router: inout Router<Endpoint>
+        _ handler: @escaping (RequestContext, Principal) async throws -> Reply, _ router: inout Router<Endpoint>,
+        for access: Access = .session
     ) {
-        router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .authenticated(handler)))
+        router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .authenticated(access, handler)))
     }
 
     private func creating(
         _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping IdempotentRequests.Handler,
-        _ router: inout Router<Endpoint>
+        _ router: inout Router<Endpoint>, for access: Access = .session
     ) {
         let route = "\(method.rawValue) \(pattern)"
         authenticated(
             method, pattern,
-            { [idempotency] in .response(try await idempotency.answer($0, $1, route: route, handler)) }, &router)
+            { [idempotency] in .response(try await idempotency.answer($0, $1, route: route, handler)) }, &router, for: access)
     }
 }

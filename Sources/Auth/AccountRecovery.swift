@@ -91,8 +91,13 @@ package final class AccountRecovery {
 
     // MARK: Small parts
 
+    /// - Throws: `mail_disabled`.
+    package func requireMail() throws(ServiceError) {
+        if !sendsMail { throw ServiceError(.mailDisabled) }
+    }
+
     private func request(_ kind: String, _ email: EmailAddress, _ user: UserID? = nil) async throws(ServiceError) {
-        guard sendsMail else { throw ServiceError(.mailDisabled) }
+        try requireMail()
         let values: [PostgresValue] = [.uuid(try newID()), .text(kind), .uuid(user?.uuid), .text(email.description)]
         _ = try await run(MailStatements.request, values)
     }

@@ -64,19 +64,21 @@ package final class AccountService {
         return tokens
     }
 
-    /// The caller's account.
+    /// The caller's account, and whether its address was confirmed.
     /// - Throws: `session_revoked` where the account or the session is gone.
-    package func user(_ principal: Principal) async throws(ServiceError) -> User {
-        let result = try await run(AccountStatements.current, [.uuid(principal.userID.uuid), .uuid(principal.sessionID?.uuid)])
+    package func current(_ principal: Principal) async throws(ServiceError) -> (user: User, isEmailVerified: Bool) {
+        let values: [PostgresValue] = [.uuid(principal.userID.uuid), .uuid(principal.sessionID?.uuid)]
+        let result = try await run(AccountStatements.current, values, tenant: principal.userID)
         guard !result.isEmpty else { throw ServiceError(.sessionRevoked) }
-        return try reading { () throws(PostgresError) in try User(result) }
+        return try reading { () throws(PostgresError) in (try User(result), try result.bool(0, 4)) }
     }
 
     /// Nil where the address is taken. The password is hashed in either case.
     private func insertUser(_ account: NewAccount) async throws(ServiceError) -> User? {
         let hash = try await hasher.hash(account.password)
-        let values: [PostgresValue] = [.uuid(try newUserID().uuid), .text(account.email.description), .text(hash)]
-        let result = try await run(AccountStatements.insert, values)
+        let user = try newUserID()
+        let values: [PostgresValue] = [.uuid(user.uuid), .text(account.email.description), .text(hash)]
+        let result = try await run(AccountStatements.insert, values, tenant: user)
         if result.isEmpty { return nil }
         return try reading { () throws(PostgresError) in try User(result) }
     }
@@ -150,18 +152,17 @@ package final class AccountService {
     /// - Returns: the session that ended; nil where none did.
     @discardableResult
     package func logout(_ token: String) async throws(ServiceError) -> SessionID? {
-        let statement: PostgresStatement
-        let values: [PostgresValue]
+        let result: PostgresResult
         if let presented = refreshTokens.read(token) {
-            statement = SessionStatements.revokeByRefreshToken
-            values = [.uuid(presented.session.uuid), .bytes(presented.hash), .bool(presented.isAuthentic)]
-        } else if let session = try? accessTokens.verifyIgnoringExpiry(token).sessionID {
-            statement = SessionStatements.revoke
-            values = [.uuid(session.uuid)]
+            result = try await run(
+                SessionStatements.revokeByRefreshToken,
+                [.uuid(presented.session.uuid), .bytes(presented.hash), .bool(presented.isAuthentic)])
+        } else if let principal = try? accessTokens.verifyIgnoringExpiry(token), let session = principal.sessionID {
+            result = try await run(
+                SessionStatements.revoke, [.uuid(session.uuid), .uuid(principal.userID.uuid)], tenant: principal.userID)
         } else {
             return nil
         }
-        let result = try await run(statement, values)
         guard !result.isEmpty else { return nil }
         let session = try reading { () throws(PostgresError) in SessionID(try result.uuid(0, 0)) }
         revoked.insert(session, age: 0, now: seconds)
@@ -171,7 +172,8 @@ package final class AccountService {
     /// Removes sessions that ended long ago, a thousand at most; how many. For a task that comes by now and then.
     @discardableResult
     package func purgeSessions() async throws(ServiceError) -> Int {
-        try await run(SessionStatements.purge, [.int(1_000)], lane: .slow).affected
+        let result = try await run(SessionStatements.purge, [.int(1_000)], lane: .slow)
+        return try reading { () throws(PostgresError) in Int(try result.int(0, 0)) }
     }
 
     /// A session of a user who has shown who they are.
@@ -202,7 +204,7 @@ package final class AccountService {
     /// A log-in does not fail for want of a newer hash: the next one tries again.
     private func rehash(_ password: String, of user: UserID, replacing stored: String) async {
         guard let hash = try? await hasher.hash(password) else { return }
-        _ = try? await run(AccountStatements.rehash, [.uuid(user.uuid), .text(hash), .text(stored)])
+        _ = try? await run(AccountStatements.rehash, [.uuid(user.uuid), .text(hash), .text(stored)], tenant: user)
     }
 
     // MARK: Small parts
@@ -222,11 +224,12 @@ package final class AccountService {
     }
 
     private func run(
-        _ statement: PostgresStatement, _ values: [PostgresValue], lane: PostgresClient.Lane = .hot
+        _ statement: PostgresStatement, _ values: [PostgresValue], tenant: UserID? = nil, lane: PostgresClient.Lane = .hot
     ) async throws(ServiceError) -> PostgresResult {
         do {
             // A password may have been hashed before: both together stay within two seconds.
-            return try await database.execute(statement, values, lane: lane, deadline: lane == .hot ? .seconds(1) : .seconds(10))
+            return try await database.execute(
+                statement, values, tenant: tenant, lane: lane, deadline: lane == .hot ? .seconds(1) : .seconds(10))
         } catch {
             throw error.serviceError
         }

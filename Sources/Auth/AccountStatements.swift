@@ -4,12 +4,9 @@ import Postgres
 enum AccountStatements {
     /// The columns every statement answers an account with, in the order `User` is read from.
     ///
-    /// $1 email.
+    /// Asked before it is known who asks. $1 email.
     static let credentials = PostgresStatement(
-        "auth_credentials",
-        """
-        select id, email, plan, (extract(epoch from created_at) * 1000000)::bigint, password_hash from users where email = $1
-        """, .read)
+        "auth_credentials", "select id, email, plan, created_at, password_hash from login_credentials($1)", .read)
 
     /// No row where the address is taken. $1 id, $2 email, $3 password hash.
     static let insert = PostgresStatement(
@@ -19,7 +16,7 @@ enum AccountStatements {
         returning id, email, plan, (extract(epoch from created_at) * 1000000)::bigint
         """)
 
-    /// Users that cannot log in. $1 ids.
+    /// Users that cannot log in; for operators alone. $1 ids.
     static let insertLoadUsers = PostgresStatement(
         "auth_insert_load_users",
         "insert into users (id, email) select id, 'load-' || id || '@load.invalid' from unnest($1::uuid[]) as id")
@@ -28,11 +25,12 @@ enum AccountStatements {
     static let rehash = PostgresStatement(
         "auth_rehash", "update users set password_hash = $2 where id = $1 and password_hash = $3")
 
-    /// No row where the user is gone, or the session is gone or revoked. $1 user, $2 session or null.
+    /// Whether the address was confirmed comes behind. No row where the user is gone, or the session is gone or revoked. $1 user, $2 session
+    /// or null.
     static let current = PostgresStatement(
         "auth_current_user",
         """
-        select id, email, plan, (extract(epoch from created_at) * 1000000)::bigint from users
+        select id, email, plan, (extract(epoch from created_at) * 1000000)::bigint, email_verified_at is not null from users
         where id = $1 and ($2::uuid is null
             or exists (select from sessions where id = $2 and user_id = $1 and revoked_at is null))
         """, .read)

@@ -64,6 +64,11 @@ package final class AuditLog {
         try Self.step(event, account: account)
     }
 
+    /// The same for a statement that writes it besides what it does, by calling `record_audit_events` with this.
+    package func row(of event: AuditEvent) throws(ServiceError) -> String {
+        Self.text(of: [AuditQueue.Row(id: try SecureRandom.uuid(), event: event, at: 0, lastAt: 0)], now: 0, account: account)
+    }
+
     /// Writes an event of an operator's command, which has no log, and waits for that.
     package static func write(_ event: AuditEvent, to database: PostgresClient) async throws(ServiceError) {
         let (statement, values) = try step(event) { _ in nil }

@@ -31,6 +31,7 @@ package struct Authenticator {
             if let session = principal.sessionID, revoked.contains(session) { throw ServiceError(.sessionRevoked) }
         case .load:
             guard acceptsLoadTokens else { throw ServiceError(.tokenInvalid) }
+        case .key: throw ServiceError(.tokenInvalid)
         }
         return principal
     }

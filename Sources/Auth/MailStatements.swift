@@ -31,4 +31,11 @@ enum MailStatements {
 
     /// Removes links that are over; how many. $1 how many at most.
     static let purge = PostgresStatement("mail_purge_links", "select purge_links($1)")
+
+    /// Deletes an account. One row: the sessions that ended, null where there is no such account. $1 user.
+    static let deleteAccount = PostgresStatement(
+        "account_delete", "select array_to_string(delete_account($1), ',')")
+
+    /// Takes deleted users out of the bills; whether there are more. $1 bills at most.
+    static let forget = PostgresStatement("account_forget", "select forget_users($1)")
 }

@@ -20,24 +20,30 @@ package final class PasswordChange {
 
     /// What the caller has to match.
     package struct Credentials: Sendable {
-        /// Whose attempts are counted.
-        package let email: EmailAddress
+        /// Whose attempts are counted; nil for an account without an address, which has no password either.
+        package let email: EmailAddress?
+        /// The session began within the last ten minutes.
+        package let isFresh: Bool
         fileprivate let hash: String?
+
+        package var hasPassword: Bool { hash != nil }
     }
 
     /// - Throws: `session_revoked` where the account or the session is gone; `database_unavailable`.
     package func credentials(of principal: Principal) async throws(ServiceError) -> Credentials {
         let values: [PostgresValue] = [.uuid(principal.userID.uuid), .uuid(principal.sessionID?.uuid)]
-        let stored: (email: String, hash: String?)?
+        let stored: (email: String?, hash: String?, isFresh: Bool)?
         do throws(PostgresError) {
             let result = try await database.execute(
                 PasswordStatements.credentials, values, tenant: principal.userID, deadline: .seconds(1))
-            stored = result.isEmpty ? nil : (try result.string(0, 0), try result.stringIfPresent(0, 1))
+            stored =
+                result.isEmpty ? nil : (try result.stringIfPresent(0, 0), try result.stringIfPresent(0, 1), try result.bool(0, 2))
         } catch {
             throw error.serviceError
         }
         guard let stored else { throw ServiceError(.sessionRevoked) }
-        return Credentials(email: try EmailAddress(parsing: stored.email), hash: stored.hash)
+        let email = try stored.email.map { text throws(ServiceError) in try EmailAddress(parsing: text) }
+        return Credentials(email: email, isFresh: stored.isFresh, hash: stored.hash)
     }
 
     /// Whether this is the password; always after the same work.

@@ -2,13 +2,14 @@ import Postgres
 
 /// The SQL of changing a password. Every statement names the owner.
 enum PasswordStatements {
-    /// No row where the user is gone, or the session is gone or revoked. $1 user, $2 session or null.
+    /// Address, hash, and whether the session began within the last ten minutes. No row where the user is gone, or the session is gone or
+    /// revoked. $1 user, $2 session or null.
     static let credentials = PostgresStatement(
         "auth_own_credentials",
         """
-        select email, password_hash from users
-        where id = $1::uuid and ($2::uuid is null
-            or exists (select from sessions where id = $2 and user_id = $1 and revoked_at is null))
+        select u.email, u.password_hash, coalesce(s.created_at > now() - interval '10 minutes', false)
+        from users u left join sessions s on s.id = $2::uuid and s.user_id = u.id and s.revoked_at is null
+        where u.id = $1::uuid and ($2 is null or s.id is not null)
         """, .read)
 
     /// A row if it was done. $1 user, $2 new hash, $3 old hash.

@@ -83,14 +83,8 @@ enum IdempotencyStatements {
             and resource_id = attempt_id
         """)
 
-    /// Removes the oldest keys that have lived their time.
+    /// Removes the oldest keys that have lived their time; how many there were.
     ///
     /// $1 the hours a key lives, $2 how many at most.
-    static let purge = PostgresStatement(
-        "idempotency_purge",
-        """
-        delete from idempotency_keys where (user_id, route, key) in (
-            select user_id, route, key from idempotency_keys where created_at < now() - $1::bigint * interval '1 hour'
-            order by created_at limit $2)
-        """)
+    static let purge = PostgresStatement("idempotency_purge", "select purge_idempotency_keys($1, $2)")
 }

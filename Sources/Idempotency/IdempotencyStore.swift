@@ -47,7 +47,7 @@ package final class IdempotencyStore {
                 (IdempotencyStatements.read, names),
             ]
             let standing = try await asking { () throws(PostgresError) in
-                let results = try await database.transaction(steps)
+                let results = try await database.transaction(steps, tenant: request.owner)
                 guard results.count == 2 else { throw .decoding("no second result") }
                 return try Self.standing(of: request, attempt, results[1])
             }
@@ -61,25 +61,32 @@ package final class IdempotencyStore {
     /// Keeps the answer. Does nothing where the lease ran out and another attempt has taken over: it comes to the same answer.
     package func complete(_ claim: IdempotencyClaim, with answer: StoredAnswer) async throws(ServiceError) {
         let values = Self.names(of: claim) + [.int(Int64(answer.status)), .bytes(answer.fields), .bytes(answer.body)]
-        _ = try await execute(IdempotencyStatements.complete, values)
+        _ = try await execute(IdempotencyStatements.complete, values, of: claim)
     }
 
     /// Gives the claim up without an answer, so that the request may be tried again at once.
     package func release(_ claim: IdempotencyClaim) async throws(ServiceError) {
-        _ = try await execute(IdempotencyStatements.release, Self.names(of: claim))
+        _ = try await execute(IdempotencyStatements.release, Self.names(of: claim), of: claim)
     }
 
     /// Gives the claim up and the key free, for any body: the request could not be carried out, and nothing was created. Where
     /// an earlier attempt may have created something, this is ``release(_:)``.
     package func forget(_ claim: IdempotencyClaim) async throws(ServiceError) {
         let steps = [IdempotencyStatements.forget, IdempotencyStatements.release].map { ($0, Self.names(of: claim)) }
-        _ = try await asking { () throws(PostgresError) in try await database.transaction(steps) }
+        _ = try await asking { () throws(PostgresError) in
+            try await database.transaction(steps, tenant: claim.request.owner)
+        }
     }
 
     /// Removes keys that have lived their time, a batch at a time.
     package func purge() async throws(ServiceError) {
         let values: [PostgresValue] = [.int(Self.hours), .int(Self.purgeBatch)]
-        while try await execute(IdempotencyStatements.purge, values, lane: .slow).affected == Self.purgeBatch {}
+        while true {
+            let removed = try await asking { () throws(PostgresError) in
+                try await database.execute(IdempotencyStatements.purge, values, lane: .slow).int(0, 0)
+            }
+            if removed < Self.purgeBatch { return }
+        }
     }
 
     /// What a key's row says to an attempt; nil where there is none.
@@ -101,7 +108,7 @@ package final class IdempotencyStore {
             .uuid(owner.uuid), .int(Self.bounds.keys), .int(Self.bounds.bytes), .int(Self.hours),
         ]
         let (isUser, isFull, wait) = try await asking { () throws(PostgresError) in
-            let row = try await database.execute(IdempotencyStatements.room, values, lane: .slow)
+            let row = try await database.execute(IdempotencyStatements.room, values, tenant: owner, lane: .slow)
             return (try row.bool(0, 0), try row.bool(0, 1), try row.intIfPresent(0, 2))
         }
         guard isUser else { throw ServiceError(.tokenInvalid, cause: "no such user") }
@@ -122,9 +129,11 @@ package final class IdempotencyStore {
     }
 
     private func execute(
-        _ statement: PostgresStatement, _ values: [PostgresValue], lane: PostgresClient.Lane = .hot
+        _ statement: PostgresStatement, _ values: [PostgresValue], of claim: IdempotencyClaim
     ) async throws(ServiceError) -> PostgresResult {
-        try await asking { () throws(PostgresError) in try await database.execute(statement, values, lane: lane) }
+        try await asking { () throws(PostgresError) in
+            try await database.execute(statement, values, tenant: claim.request.owner)
+        }
     }
 
     private func asking<Value>(

@@ -43,6 +43,8 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case registrationClosed = "registration_closed"
     case idTokenInvalid = "id_token_invalid"
     case loginAttemptInvalid = "login_attempt_invalid"
+    case insufficientScope = "insufficient_scope"
+    case reauthenticationRequired = "reauthentication_required"
     case mailDisabled = "mail_disabled"
     case linkInvalid = "link_invalid"
 
@@ -54,6 +56,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case idempotencyKeyInUse = "idempotency_key_in_use"
     case idempotencyKeyReused = "idempotency_key_reused"
     case presetLimitReached = "preset_limit_reached"
+    case keyLimitReached = "key_limit_reached"
     case versionConflict = "version_conflict"
     case versionRequired = "version_required"
 
@@ -117,6 +120,8 @@ extension ErrorCode {
         case .idTokenInvalid: "The ID token is not believed"
         case .loginAttemptInvalid: "The log-in is not known, is over, or was begun elsewhere: begin again"
         case .registrationClosed: "New accounts cannot be registered here"
+        case .insufficientScope: "The API key is not good for this"
+        case .reauthenticationRequired: "This needs a log-in of the last ten minutes: log in again"
         case .mailDisabled: "This server sends no mail"
         case .linkInvalid: "The link was used, has expired, or was never good: ask for another"
         case .emailTaken: "Another account has this e-mail address"
@@ -126,6 +131,7 @@ extension ErrorCode {
         case .idempotencyKeyInUse: "The first request with this idempotency key is still being answered"
         case .idempotencyKeyReused: "The idempotency key belongs to a request with another body"
         case .presetLimitReached: "No more presets can be saved"
+        case .keyLimitReached: "No more API keys can be made"
         case .versionConflict: "The preset has been changed meanwhile"
         case .versionRequired: "The version that was last seen is required"
         case .tooManyAttempts: "Too many attempts: wait before the next one"

@@ -50,6 +50,12 @@ package struct SessionID: Identifier {
     package init(_ uuid: UUIDBytes) { self.uuid = uuid }
 }
 
+/// A program's key; it is written in the key itself.
+package struct APIKeyID: Identifier {
+    package let uuid: UUIDBytes
+    package init(_ uuid: UUIDBytes) { self.uuid = uuid }
+}
+
 /// One HTTP request, in answers and in the log.
 package struct RequestID: Identifier {
     package let uuid: UUIDBytes

@@ -30,6 +30,8 @@ package struct ServiceError: Error, Sendable, Equatable {
     package var retryable: Bool
     /// What the upstream took too long over; only with `upstream_timeout`.
     package private(set) var phase: TimeoutPhase?
+    /// The scope that is missing; only with `insufficient_scope`, and not where no scope would do.
+    package private(set) var scope: Scope?
     /// What really happened, for the log alone.
     package var cause: String?
 
@@ -41,6 +43,12 @@ package struct ServiceError: Error, Sendable, Equatable {
         self.retryAfter = retryAfter
         retryable = code.isRetryable
         self.cause = cause
+    }
+
+    /// The error of a request that an API key without this scope makes.
+    package init(insufficientScope scope: Scope) {
+        self.init(.insufficientScope, "The API key does not have the scope `\(scope.rawValue)`")
+        self.scope = scope
     }
 
     /// The error of a completion whose upstream took too long.

@@ -32,6 +32,8 @@ package final class PostgresClient {
     private let random: () -> Double
     private var hot: ConnectionLane?
     private var slow: ConnectionLane?
+    /// Another client's, in place of an own one.
+    private let slowLane: SharedLane?
     private var backoff = Backoff()
     /// Counts up; the configuration takes it modulo the number of hosts.
     private var host = 0
@@ -43,22 +45,26 @@ package final class PostgresClient {
     /// Starts to connect; does not wait for it.
     /// - Parameters:
     ///   - io: of the loop that the client belongs to; every call is made there.
+    ///   - slowLane: where calls on the slow lane go; nil for a lane of its own.
     ///   - random: from 0 up to 1, for jitter.
     package init(
-        configuration: PostgresConfiguration, io: LoopIO, logger: Logger,
+        configuration: PostgresConfiguration, io: LoopIO, logger: Logger, slowLane: SharedLane? = nil,
         random: @escaping () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.configuration = configuration
         self.io = io
         self.logger = logger
         self.random = random
+        self.slowLane = slowLane
         let pools = configuration.lanes
         hot = ConnectionLane(
             .init(connections: pools.hotConnections, depth: pools.hotDepth, waiting: pools.hotWaiting, idle: nil), io: io,
             client: self)
-        slow = ConnectionLane(
-            .init(connections: pools.slowConnections, depth: 1, waiting: pools.slowWaiting, idle: pools.slowIdle), io: io,
-            client: self)
+        if slowLane == nil {
+            slow = ConnectionLane(
+                .init(connections: pools.slowConnections, depth: 1, waiting: pools.slowWaiting, idle: pools.slowIdle), io: io,
+                client: self)
+        }
         reconnect = LoopTimer { [unowned self] in openMissing() }
         openMissing()
     }
@@ -100,6 +106,9 @@ package final class PostgresClient {
     package func transaction(
         _ steps: [Step], tenant: UserID? = nil, lane: Lane = .hot, deadline: Duration = PostgresClient.deadline
     ) async throws(PostgresError) -> [PostgresResult] {
+        if lane == .slow, let slowLane {
+            return try await slowLane.transaction(steps, tenant: tenant, deadline: deadline)
+        }
         var encoded: [PostgresCall.Step] = []
         encoded.reserveCapacity(steps.count + 1)
         if let tenant {

@@ -39,7 +39,7 @@ package final class PresetStore {
                 [
                     .uuid(owner.uuid), .uuid(id.uuid), .text(draft.name), .text(draft.prompt), .text(draft.params),
                     .int(PresetDraft.Limits.presets),
-                ])
+                ], tenant: owner)
         } catch {
             if error.state == .uniqueViolation { throw Self.exists }
             throw error.serviceError
@@ -56,7 +56,7 @@ package final class PresetStore {
     package func preset(
         _ id: PresetID, of owner: UserID, deadline: Duration = PostgresClient.deadline
     ) async throws(ServiceError) -> Preset {
-        let result = try await execute(PresetStatements.get, [.uuid(owner.uuid), .uuid(id.uuid)], deadline: deadline)
+        let result = try await execute(PresetStatements.get, [.uuid(owner.uuid), .uuid(id.uuid)], of: owner, deadline: deadline)
         if result.isEmpty { throw Self.missing }
         return try Self.preset(result, 0)
     }
@@ -70,7 +70,7 @@ package final class PresetStore {
             .uuid(owner.uuid), .int(request.limit), .int(request.cursor?.createdAt.microseconds), .uuid(request.cursor?.id),
             .int(Self.pageBytes),
         ]
-        let result = try await execute(PresetStatements.page, values, lane: .slow)
+        let result = try await execute(PresetStatements.page, values, of: owner, lane: .slow)
         var presets: [Preset] = []
         var bytes = 0
         for row in result.rows {
@@ -93,7 +93,7 @@ package final class PresetStore {
         let values: [PostgresValue] = [
             .uuid(owner.uuid), .uuid(id.uuid), .int(version), .text(draft.name), .text(draft.prompt), .text(draft.params),
         ]
-        let row = try await execute(PresetStatements.replace, values)
+        let row = try await execute(PresetStatements.replace, values, of: owner)
         if let preset = try Self.saved(draft, id: id, row) { return preset }
         throw try Self.flag(row, 3) ? Self.changed : Self.missing
     }
@@ -110,17 +110,17 @@ package final class PresetStore {
 
     /// Removes a preset; with a version, only that one. Throws `version_conflict`, `not_found`.
     package func delete(_ id: PresetID, of owner: UserID, version: Int64? = nil) async throws(ServiceError) {
-        let row = try await execute(PresetStatements.delete, [.uuid(owner.uuid), .uuid(id.uuid), .int(version)])
+        let row = try await execute(PresetStatements.delete, [.uuid(owner.uuid), .uuid(id.uuid), .int(version)], of: owner)
         if try Self.flag(row, 0) { return }
         throw try Self.flag(row, 1) && version != nil ? Self.changed : Self.missing
     }
 
     private func execute(
-        _ statement: PostgresStatement, _ values: [PostgresValue], lane: PostgresClient.Lane = .hot,
+        _ statement: PostgresStatement, _ values: [PostgresValue], of owner: UserID, lane: PostgresClient.Lane = .hot,
         deadline: Duration = PostgresClient.deadline
     ) async throws(ServiceError) -> PostgresResult {
         do throws(PostgresError) {
-            return try await database.execute(statement, values, lane: lane, deadline: deadline)
+            return try await database.execute(statement, values, tenant: owner, lane: lane, deadline: deadline)
         } catch {
             throw error.serviceError
         }

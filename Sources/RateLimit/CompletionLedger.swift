@@ -15,7 +15,7 @@ package final class CompletionLedger {
     package func requestStop(_ request: StopRequest) async throws(ServiceError) -> Bool {
         do throws(PostgresError) {
             let values = Self.values(request.completionID, request.userID)
-            return try await !database.execute(CompletionStatements.stop, values).isEmpty
+            return try await !database.execute(CompletionStatements.stop, values, tenant: request.userID).isEmpty
         } catch {
             // Asking twice is asking once: nobody has to look first whether it was done.
             if case .unknownOutcome = error {
@@ -29,7 +29,7 @@ package final class CompletionLedger {
     package func record(_ id: CompletionID, of owner: UserID) async throws(ServiceError) -> CompletionRecord {
         let record: CompletionRecord?
         do throws(PostgresError) {
-            let result = try await database.execute(CompletionStatements.status, Self.values(id, owner))
+            let result = try await database.execute(CompletionStatements.status, Self.values(id, owner), tenant: owner)
             record = result.isEmpty ? nil : try Self.record(id, result)
         } catch {
             throw error.serviceError

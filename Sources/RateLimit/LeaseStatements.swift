@@ -20,28 +20,8 @@ enum LeaseStatements {
     ///
     /// $1 process.
     static let orphans = PostgresStatement(
-        "limits_orphans",
-        """
-        select r.completion_id, r.prompt_tokens, r.completion_tokens, r.attempt
-        from reservations r left join processes p on p.id = r.process_id
-        where (p.id is null or p.expires_at < now())
-            and r.created_at < now() - interval '30 seconds'
-            and exists (
-                select from processes
-                where id = $1::uuid and expires_at > now() and unbroken_since <= now() - interval '30 seconds')
-        limit 500
-        """,
-        .read)
+        "limits_orphans", "select completion_id, prompt_tokens, completion_tokens, attempt from orphaned_completions($1)", .read)
 
     /// Removes voids that no admission can come after any more, and dead processes that have left nothing.
-    static let tidy = PostgresStatement(
-        "limits_tidy",
-        """
-        with voids as (
-            delete from voided_attempts where voided_at < now() - interval '10 minutes'
-        )
-        delete from processes p
-        where p.expires_at < now() - interval '10 minutes'
-            and not exists (select from reservations where process_id = p.id)
-        """)
+    static let tidy = PostgresStatement("limits_tidy", "select tidy_processes()")
 }

@@ -47,18 +47,7 @@ enum LimitStatements {
     /// learns it also when the notification did not reach it. A row that is being settled is left alone.
     ///
     /// $1 completions, $2 prompt tokens, $3 completion tokens.
-    static let progress = PostgresStatement(
-        "limits_progress",
-        """
-        with noted as (
-            update reservations r set prompt_tokens = g.prompt_tokens, completion_tokens = g.completion_tokens
-            from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (completion_id, prompt_tokens, completion_tokens)
-            where r.completion_id = g.completion_id and r.completion_id in (
-                select completion_id from reservations where completion_id = any ($1) for update skip locked)
-            returning r.completion_id, r.user_id, r.stop_requested_at
-        )
-        select completion_id, user_id from noted where stop_requested_at is not null
-        """)
+    static let progress = PostgresStatement("limits_progress", "select completion_id, user_id from note_progress($1, $2, $3)")
 
     /// Writes what this server's environment says of plan `default` and of upstreams with limits.
     ///

@@ -69,7 +69,7 @@ package final class LoginThrottle {
         do {
             var count = 0
             for statement in [LoginThrottleStatements.purgeNetworks, LoginThrottleStatements.purgeWindows] {
-                count += try await database.execute(statement, [.int(limit)], lane: .slow, deadline: .seconds(10)).affected
+                count += try await Int(database.execute(statement, [.int(limit)], lane: .slow, deadline: .seconds(10)).int(0, 0))
             }
             return count
         } catch {

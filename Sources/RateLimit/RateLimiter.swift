@@ -8,48 +8,40 @@ package import Postgres
 /// The limits hold exactly over all processes, because one row per user in the database decides. Where the database does not
 /// answer nothing is admitted.
 package final class RateLimiter {
-    /// Settlements that may wait for the database before nothing more is admitted.
-    private static let highestBacklog = 16_384
     private static let progressBatch = 1_000
 
     private let database: PostgresClient
     private let deadline: Duration
     private let io: LoopIO
     private let logger: Logger
-    private let settlements: SettlementWriter
-    private let reservations: ReservationWriter
+    private let lane: LimitLane
+    /// Nil on the loops that the lane does not work on.
+    private let writers: LimitWriters?
     private var progress = ProgressSchedule()
 
     /// - Parameters:
-    ///   - process: the owner of the reservations; its ``ProcessLease`` has to be held already.
-    ///   - deadline: how long a reservation waits for the database.
+    ///   - lane: of the process.
+    ///   - deadline: how long the charge for an invalid request waits for the database.
     package init(
-        database: PostgresClient, process: ProcessID, loop: isolated EventLoop, logger: Logger, deadline: Duration = .seconds(1)
+        database: PostgresClient, lane: LimitLane, loop: isolated EventLoop, logger: Logger, deadline: Duration = .seconds(1)
     ) {
         self.database = database
         self.deadline = deadline
-        io = loop.io
+        self.lane = lane
         self.logger = logger
-        let settlements = SettlementWriter(database: database, io: loop.io, logger: logger)
-        let reservations = ReservationWriter(
-            database: database, process: process, deadline: deadline.wholeMilliseconds, io: loop.io, settlements: settlements)
-        self.settlements = settlements
-        self.reservations = reservations
-        let writers = (LoopBound(settlements, on: loop), LoopBound(reservations, on: loop))
-        loop.spawn { loop in await writers.0.value(on: loop).run() }
-        loop.spawn { loop in await writers.1.value(on: loop).run() }
+        io = loop.io
+        writers = lane.writers(on: loop)
     }
 
     /// Reserves a request, the tokens and a slot, or nothing.
     ///
-    /// Throws `database_unavailable` when the database has not decided within the deadline (fail closed). Should it still admit
-    /// the completion later, that is undone.
+    /// Throws `database_unavailable` when the database has not decided within the lane's deadline (fail closed). Should it still
+    /// admit the completion later, that is undone.
     package func reserve(_ request: ReservationRequest) async throws(ServiceError) -> Admission {
-        guard settlements.count < Self.highestBacklog else {
-            throw ReservationWriter.unavailable("settlements are waiting for the database")
-        }
-        settlements.hurry(for: request.userID)
-        return try await reservations.reserve(request)
+        if let writers { return try await writers.reserve(request).get() }
+        return try await withUnsafeContinuation { continuation in
+            lane.handOver { writers in continuation.resume(returning: await writers.reserve(request)) }
+        }.get()
     }
 
     /// Takes one request and no tokens for a request that was refused after its sender was known.
@@ -70,11 +62,15 @@ package final class RateLimiter {
     /// Settles an admitted completion. Returns at once and cannot fail: it is written again until the database has taken it.
     /// Settling a completion twice changes nothing.
     package func settle(_ settlement: Settlement) {
-        settlements.settle(settlement)
+        if let writers { return writers.settlements.settle(settlement) }
+        lane.handOver { $0.settlements.settle(settlement) }
     }
 
-    /// The settlement of a completion that has ended and that the database has not taken yet.
-    package func pendingSettlement(of completionID: CompletionID) -> Settlement? { settlements.settlement(of: completionID) }
+    /// The settlement of a completion that has ended and that the database has not taken yet; known to the limiter on the lane's
+    /// own loop alone.
+    package func pendingSettlement(of completionID: CompletionID) -> Settlement? {
+        writers?.settlements.settlement(of: completionID)
+    }
 
     /// Writes what this server's environment says of plan `default` and of upstreams with limits, where the database has it
     /// otherwise: in force at once, on every replica.
@@ -109,17 +105,20 @@ package final class RateLimiter {
     }
 
     /// Undoes an admission that the database may have made, or may still make.
-    func undo(_ request: ReservationRequest) { settlements.undo(request) }
+    func undo(_ request: ReservationRequest) { lane.handOver { $0.settlements.undo(request) } }
 
-    /// Settlements that the database has not taken yet.
-    package var backlog: Int { settlements.count }
+    /// Settlements that the database has not taken yet, as far as the lane works on this loop.
+    package var backlog: Int { writers?.settlements.count ?? 0 }
 
-    /// Waits until every settlement is written, at most for `timeout`, and ends the limiter's work. Called last.
+    /// Waits until every settlement is written, at most for `timeout`, and ends the lane's work: on its own loop, after the
+    /// limiters of all others were drained, which have handed over what they had.
     package func drain(_ timeout: Duration) async {
-        reservations.close()
-        await settlements.drain(until: io.now + timeout.wholeMilliseconds)
-        if settlements.count > 0 { logger.error("settlements not written", metadata: ["count": "\(settlements.count)"]) }
-        settlements.close()
+        guard let writers else { return }
+        writers.reservations.close()
+        await writers.settlements.drain(until: io.now + timeout.wholeMilliseconds)
+        let left = writers.settlements.count
+        if left > 0 { logger.error("settlements not written", metadata: ["count": "\(left)"]) }
+        writers.settlements.close()
     }
 
     private func writeProgress(

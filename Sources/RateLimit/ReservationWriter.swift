@@ -38,13 +38,14 @@ final class ReservationWriter {
         self.settlements = settlements
     }
 
-    /// Throws `database_unavailable` when the database has not decided within the deadline.
-    func reserve(_ request: ReservationRequest) async throws(ServiceError) -> Admission {
+    /// Fails with `database_unavailable` when the database has not decided within the deadline.
+    func reserve(_ request: ReservationRequest) async -> Outcome {
+        if isClosed { return .failure(Self.unavailable("the limiter is closed")) }
         let end = io.now + deadline
-        return try await withUnsafeContinuation { continuation in
+        return await withUnsafeContinuation { continuation in
             waiting.append(Entry(request: request, end: end, continuation: continuation))
             signal.give()
-        }.get()
+        }
     }
 
     /// Writes until closed.

@@ -11,7 +11,7 @@ package final class StandingReader {
     package func standing(of user: UserID) async throws(ServiceError) -> UserStanding {
         let standing: UserStanding?
         do throws(PostgresError) {
-            let result = try await database.execute(StandingStatements.read, [.uuid(user.uuid)])
+            let result = try await database.execute(StandingStatements.read, [.uuid(user.uuid)], tenant: user)
             standing = result.isEmpty ? nil : try UserStanding(result)
         } catch {
             throw error.serviceError

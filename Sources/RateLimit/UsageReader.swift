@@ -19,7 +19,7 @@ package final class UsageReader {
             Self.day(cursor?.date), .text(cursor?.model), .uuid(cursor?.presetID?.uuid),
         ]
         do throws(PostgresError) {
-            let result = try await database.execute(UsageStatements.report, values, lane: .slow)
+            let result = try await database.execute(UsageStatements.report, values, tenant: owner, lane: .slow)
             let days = try (Self.date(result, 0, 9), Self.date(result, 0, 10))
             let rows = try result.rows.dropFirst().prefix(limit).map { row throws(PostgresError) in
                 UsageRow(

@@ -30,7 +30,7 @@ package final class CompletionRelay {
     package let id: CompletionID
     /// Whose it is.
     package let owner: UserID
-    /// The login it runs under; nil for a token of another kind.
+    /// The login or API key it runs under; nil for a token of another kind.
     package let sessionID: SessionID?
     let pool: UpstreamPool
     let encodeProblem: (ServiceError) -> [UInt8]

@@ -1,18 +1,19 @@
 import Foundation
 import PlaygroundCore
+import TestSupport
 import Testing
 
 @testable import Auth
 
 @Suite("Refreshing a session")
 struct RefreshTests {
-    let database: AccountDatabase
+    let database: SchemaDatabase
     let replica: Replica
     let user: User
     let first: IssuedSession
 
     init() async throws {
-        database = try AccountDatabase()
+        database = try SchemaDatabase()
         replica = try await Replica(database, keys: Samples.ring("k1"))
         let user = try database.user()
         self.user = user

@@ -7,17 +7,7 @@ import TestSupport
 
 @testable import Auth
 
-/// A fresh database.
-struct AccountDatabase: Sendable {
-    let conninfo: String
-
-    init() throws {
-        conninfo = try SchemaDatabase().superuser
-    }
-
-    @discardableResult
-    func run(_ sql: String) throws -> [[String?]] { try PostgresServer.shared().run(sql, in: conninfo) }
-
+extension SchemaDatabase {
     /// A user, made without hashing anything.
     func user(_ email: String = "ann@example.org", hash: String? = nil) throws -> User {
         let id = UserID(try SecureRandom.uuid())
@@ -37,9 +27,12 @@ final class Replica: Sendable {
     private let service: LoopBound<AccountService>
     private let database: LoopBound<PostgresClient>
 
-    init(_ database: AccountDatabase, keys: KeyRing, hasher: PasswordHasher = PasswordHasher(), isOpen: Bool = true) async throws
-    {
-        let configuration = try PostgresConfiguration(database.conninfo)
+    /// - Parameter isOperator: whether it is none that serves, but a command of the operator's.
+    init(
+        _ database: SchemaDatabase, keys: KeyRing, hasher: PasswordHasher = PasswordHasher(), isOpen: Bool = true,
+        isOperator: Bool = false
+    ) async throws {
+        let configuration = isOperator ? try PostgresConfiguration(database.owner) : try database.configuration()
         let revoked = revoked
         loop.start()
         let parts = try await loop.run { loop in

@@ -1,6 +1,7 @@
 import Foundation
 import PlaygroundCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Auth
@@ -49,7 +50,7 @@ struct RevokedSessionsTests {
 struct RevocationFeedTests {
     @Test("reaches every replica within a second, and is known to one that starts later")
     func reaches() async throws {
-        let database = try AccountDatabase()
+        let database = try SchemaDatabase()
         let user = try database.user()
         let first = try await Replica(database, keys: Samples.ring("k1"))
         let second = try await Replica(database, keys: Samples.ring("k1"))
@@ -80,7 +81,7 @@ struct RevocationFeedTests {
 
     @Test("is found by the poll when no notification comes, and tells observers, who end what runs")
     func poll() async throws {
-        let database = try AccountDatabase()
+        let database = try SchemaDatabase()
         let user = try database.user()
         let replica = try await Replica(database, keys: Samples.ring("k1"))
         let told = Mutex(0)

@@ -62,6 +62,7 @@ struct ErrorContractTests {
     private static let beforeRoutes: [ErrorCode] = [
         .malformedRequest, .uriTooLong, .headerTooLarge, .unsupportedTransferCoding, .unsupportedHTTPVersion, .expectationFailed,
         .requestTimeout, .payloadTooLarge, .methodNotAllowed, .notFound, .internalError, .overloaded, .shuttingDown,
+        .insufficientScope, .tooManyAttempts,
     ]
     /// Only within `errors`.
     private static let ofFields: [ErrorCode] = [.required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue]
@@ -75,6 +76,8 @@ struct ErrorContractTests {
         "register": [.registrationClosed, .tooManyAttempts],
         "forgotPassword": [.mailDisabled, .tooManyAttempts],
         "resetPassword": [.linkInvalid],
+        "deleteAccount": [.wrongPassword, .reauthenticationRequired, .tooManyAttempts],
+        "changeEmail": [.wrongPassword, .reauthenticationRequired, .tooManyAttempts, .mailDisabled],
         "verifyEmail": [.linkInvalid, .emailTaken],
         "login": [.invalidCredentials, .originNotAllowed, .tooManyAttempts],
         "refreshSession": [.tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .originNotAllowed],
@@ -98,6 +101,9 @@ struct ErrorContractTests {
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .idempotencyKeyInUse, .idempotencyKeyReused,
             .rateLimitExceeded,
         ],
+        "createKey": [.keyLimitReached],
+        "getKey": [.notFound],
+        "revokeKey": [.notFound],
         "getPreset": [.notFound],
         "replacePreset": [
             .unsupportedParameter, .modelNotAllowed, .presetLimitReached, .notFound, .versionConflict, .versionRequired,

@@ -25,6 +25,16 @@ struct RouteContractTests {
         }
     }
 
+    @Test("an operation tells the scope that its route asks of an API key, and none where no key will do")
+    func scopesAreTheSame() async throws {
+        let contract = try APIContract.ofProject()
+        for route in try await ServerRoute.all() {
+            let operation = try #require(
+                contract.operations.first { $0.method == route.method && $0.path.nameless == route.pattern })
+            #expect(operation.members["x-api-key-scope"]?.string == route.keyScope, "\(operation)")
+        }
+    }
+
     @Test("the contract has the program's version")
     func versionsAreTheSame() throws {
         let info = try APIContract.ofProject().document.object?["info"]?.object

@@ -17,6 +17,8 @@ struct ServerRoute: Sendable, Hashable {
     /// Parameters as `{}`.
     let pattern: String
     let isOpen: Bool
+    /// As `x-api-key-scope` has it; nil where no API key will do.
+    let keyScope: String?
 
     /// The router of a server that was put together as the real one is. Nothing of it is reached over the network.
     static func all() async throws -> [ServerRoute] {
@@ -31,7 +33,7 @@ struct ServerRoute: Sendable, Hashable {
                 metrics: PrometheusMetrics(), process: IDSource().next(), hasher: PasswordHasher(), revoked: RevokedSessions(),
                 draining: DrainingMark(),
                 circuits: configuration.upstreams.map { _ in UpstreamCircuit() }, providers: [])
-            let services = try LoopServices(shared, on: loop)
+            let services = try LoopServices(shared, first: nil, on: loop)
             let router = Mirror(reflecting: services.responder).descendant("router") as? Router<Endpoint>
             await services.close()
             await services.database.close()
@@ -40,12 +42,14 @@ struct ServerRoute: Sendable, Hashable {
                 guard case .endpoint(let endpoint, _) = router.match(method, path: pattern, segments: { pattern.segments }) else {
                     throw TestFailure("\(method) \(pattern) leads nowhere")
                 }
-                let isOpen =
+                let (isOpen, keyScope): (Bool, String?) =
                     switch endpoint.handler {
-                    case .immediate, .open: true
-                    case .authenticated: false
+                    case .immediate, .open: (true, nil)
+                    case .authenticated(.anybody, _): (false, "any")
+                    case .authenticated(.scope(let scope), _): (false, scope.rawValue)
+                    case .authenticated(.session, _): (false, nil)
                     }
-                return ServerRoute(method: method.rawValue, pattern: pattern, isOpen: isOpen)
+                return ServerRoute(method: method.rawValue, pattern: pattern, isOpen: isOpen, keyScope: keyScope)
             }
         }
     }

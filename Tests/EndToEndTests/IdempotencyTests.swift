@@ -265,7 +265,8 @@ extension Stack {
     fileprivate func failPresets(_ statement: String) throws {
         _ = try rows(
             """
-            create or replace function planted() returns trigger language plpgsql as $$ begin \(statement); return new; end $$;
+            create or replace function planted() returns trigger language plpgsql security definer
+                as $$ begin \(statement); return new; end $$;
             create trigger planted before insert on presets for each row execute function planted()
             """)
     }

@@ -83,7 +83,7 @@ struct OperationTests {
             let overview = try Stack.run(["--help"], environment).joined(separator: "\n")
             let plans = ["set", "list", "show", "delete", "assign", "override"].map { "plan \($0)" }
             let commands = [
-                "serve", "migrate", "create-user", "load-tokens", "plan", "instance", "instance show", "instance set", "pause",
+                "serve", "migrate", "user", "load-tokens", "plan", "instance", "instance show", "instance set", "pause",
                 "resume", "audit",
             ]
             for command in commands + plans {
@@ -202,6 +202,24 @@ struct OperationTests {
             _ = try stack.wait("room for another connection") {
                 try stack.ask("GET", "/api/me", stack.fields()).status == 200 ? true : nil
             }
+        }
+    }
+
+    @Test("on however many loops, a process has a connection to the database for each, one for lists and one to listen")
+    func databaseConnections() async throws {
+        try await Stack.with { stack in
+            // The kernel gives each connection to the loop that has the fewest.
+            try concurrently(24) { number in
+                if number % 2 == 0 {
+                    _ = try stack.completed("tokens=3 interval=50")
+                } else {
+                    for _ in 0..<5 { #expect(try stack.asUser("GET", "/api/presets?limit=10").status == 200) }
+                }
+            }
+            let count = try stack.row(
+                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+            let most = ProcessInfo.processInfo.activeProcessorCount + 2
+            #expect(count == ["\(most)"])
         }
     }
 

@@ -42,7 +42,7 @@ struct SessionTests {
             let refresh = try #require(session["refresh_token"]?.string)
             let me = try stack.asUser("GET", "/api/me", token: access)
             #expect(me.status == 200)
-            #expect(me.json.object?.keys.sorted() == ["created_at", "email", "id", "plan"])
+            #expect(me.json.object?.keys.sorted() == ["created_at", "email", "email_verified", "id", "plan"])
             #expect(me["id"] == session["user.id"])
             #expect(me["plan"]?.string == "default")
 

@@ -16,6 +16,7 @@ final class Stack: Sendable {
     private static let places = DispatchSemaphore(value: 3)
 
     let postgres: PostgresServer
+    /// As its superuser; the servers have another login than the tables' owner.
     let database: String
     let environment: [String: String]
     let upstream: Replica
@@ -51,9 +52,15 @@ final class Stack: Sendable {
         replicas count: Int = 1, users: Int = 1, environment: [String: String] = [:], postgres: PostgresServer? = nil
     ) throws {
         self.postgres = try postgres ?? .shared()
-        database = try self.postgres.freshDatabase()
+        let fresh = try self.postgres.freshDatabase(owner: PostgresServer.owner)
+        database = self.postgres.conninfo(database: fresh)
         upstream = try Replica(ChildProcess("UpstreamSimulator", ["--key", Self.upstreamKey]))
-        self.environment = Self.variables(database: database, upstreamPort: upstream.port).merging(environment) { $1 }
+        let logins = [
+            "MIGRATE_DATABASE_URL": self.postgres.conninfo(database: fresh, user: PostgresServer.owner),
+            "DATABASE_URL": self.postgres.conninfo(database: fresh, user: PostgresServer.login),
+        ]
+        self.environment = Self.variables(database: database, upstreamPort: upstream.port)
+            .merging(logins) { $1 }.merging(environment) { $1 }
         _ = try Self.run(["migrate"], self.environment)
         tokens = users == 0 ? [] : try Self.run(["load-tokens", "--count", "\(users)"], self.environment).filter { !$0.isEmpty }
         for _ in 0..<count { try startReplica() }
@@ -248,7 +255,7 @@ final class Stack: Sendable {
         let told = transcript.withLock { String(decoding: $0, as: UTF8.self) }
         let tables = [
             "users", "sessions", "login_networks", "attempt_windows", "presets", "buckets", "processes", "reservations", "usage",
-            "idempotency_keys", "account_links", "mail_outbox", "audit_events",
+            "idempotency_keys", "account_links", "mail_outbox", "audit_events", "api_keys", "ended_keys",
         ]
         let stored = try rows(tables.map { "select t::text from \($0) t" }.joined(separator: " union all "))
             .joined().compactMap(\.self).joined(separator: "\n")

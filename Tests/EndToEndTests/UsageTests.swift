@@ -87,6 +87,13 @@ struct UsageTests {
                 #expect(answer["errors"]?.array?.map { $0["param"]?.string } == params)
             }
             #expect(try stack.asUser("GET", "/api/usage?cursor=x").problemCode == "invalid_cursor")
+            for (path, params) in [
+                ("/api/usage?form=2026-01-01&to=2026-01-02", ["form"]), ("/api/presets?limit=1&%22=2", ["\""]),
+            ] {
+                let answer = try stack.asUser("GET", path)
+                #expect(answer.status == 400 && answer.problemCode == "unknown_parameter")
+                #expect(answer["errors"]?.array?.map { $0["param"]?.string } == params)
+            }
             #expect(try stack.ask("GET", "/api/usage").status == 401)
         }
     }
@@ -137,7 +144,12 @@ struct UsageTests {
             let expected = [(users[0][0] ?? "", users[0][1] ?? ""), (users[1][0] ?? "", "")]
             #expect(lines.dropFirst() == expected.map { "\($0),\($1),1,2,3,0,0," }[...])
             #expect(try Self.command(stack, "usage", "--by", "day").count == 2)
-            #expect(throws: TestFailure.self) { try Self.command(stack, "usage", "--from", "yesterday") }
+            for options in [["--from", "yesterday"], ["--from", "2026-01-02", "--to", "2026-01-01"], ["--by", "week"]] {
+                let process = try ChildProcess("APIServer", ["usage"] + options, environment: stack.environment)
+                #expect(try process.waitForOutput() == EX_USAGE, "\(process.lines)")
+                let complaint = options == ["--by", "week"] ? "week" : "has to be"
+                #expect(process.lines.contains { $0.contains(complaint) }, "\(process.lines)")
+            }
         }
     }
 

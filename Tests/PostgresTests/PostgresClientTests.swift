@@ -171,7 +171,7 @@ struct PostgresClientTests {
                 in: conninfo)
         }
         try await withDatabase(conninfo) {
-            $0.lanes.slowIdle = .milliseconds(100)
+            $0.lanes.slowIdle = .seconds(1)
         } _: { database in
             for _ in 0..<2 {
                 _ = try await database.execute(.echo, [.int(1)])
@@ -184,6 +184,31 @@ struct PostgresClientTests {
                     await loop.io.wait(until: { (try? connections()) == [["1"]] }, deadline: .seconds(5))
                 }
                 #expect(isClosed)
+            }
+        }
+    }
+
+    @Test("a client that is given another's slow lane has none of its own: their slow calls take turns on one connection")
+    func sharedLane() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        try await withDatabase(conninfo) { database in
+            let lane = try await database.loop.run { [client = database.client] loop in
+                SharedLane(of: client.value(on: loop), on: loop)
+            }
+            let configuration = try PostgresConfiguration(conninfo)
+            try await withLoop { loop in
+                let other = PostgresClient(configuration: configuration, io: loop.io, logger: .silent, slowLane: lane)
+                let backend = try await database.execute(.backend, lane: .slow).int(0, 0)
+                #expect(try await other.execute(.backend, lane: .slow).int(0, 0) == backend)
+                #expect(try await other.execute(.backend).int(0, 0) != backend)
+                await #expect(throws: PostgresError.self) { try await other.execute(.divide, [.int(0)], lane: .slow) }
+                let tenant = UserID(UUIDBytes(high: 1, low: 2))
+                let setting = PostgresStatement("tenant", "select current_setting('playground.tenant', true)", .read)
+                #expect(try await other.execute(setting, tenant: tenant, lane: .slow).string(0, 0) == tenant.description)
+                let count = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                #expect(try server.run(count, in: conninfo) == [["3"]])
+                await other.close()
             }
         }
     }

@@ -64,7 +64,7 @@ final class BusyDatabase: Sendable {
         }
         group.wait()
         var found = errors.withLock { $0 }
-        let connection = try BlockingConnection(PostgresConfiguration(database.conninfo))
+        let connection = try BlockingConnection(database.configuration())
         do {
             let left = admitted.withLock { $0 }
             try settle(left.map { LimiterModel.Settlement(id: $0, prompt: 1, output: 1, outcome: "done") }, on: connection)
@@ -82,7 +82,7 @@ final class BusyDatabase: Sendable {
 
     private func work(_ generator: SeededGenerator) throws {
         var random = generator
-        let connection = try BlockingConnection(PostgresConfiguration(database.conninfo))
+        let connection = try BlockingConnection(database.configuration())
         for _ in 0..<Self.rounds {
             if random.chance(55) {
                 try reserve(count: Int.random(in: 1...3, using: &random), &random, on: connection)

@@ -32,7 +32,7 @@ extension DatabaseTests {
                     channel: StopRequest.channel, onConnected: { isListening = true },
                     onNotification: { heard.append(StopRequest(payload: $0)) })
                 let listener = PostgresListener(
-                    configuration: try PostgresConfiguration(database.conninfo), subscriptions: [subscription], io: loop.io,
+                    configuration: try database.configuration(), subscriptions: [subscription], io: loop.io,
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
                 #expect(await loop.io.wait { isListening })
                 #expect(try await other.onLedger { try await $0.requestStop(request) })

@@ -1,4 +1,5 @@
 import PlaygroundCore
+import TestSupport
 import Testing
 
 @testable import RateLimit

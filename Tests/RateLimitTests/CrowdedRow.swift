@@ -20,7 +20,7 @@ struct CrowdedRow {
         try database.run(LedgerAudit.triggers)
         var limits = LimiterModel.Limits()
         limits.concurrentStreams = Int64(room)
-        let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+        let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
         try holder.run("begin; select from buckets where scope = '\(user)' for update")
         let admitted = Atomic(0)
         let group = DispatchGroup()
@@ -50,7 +50,7 @@ struct CrowdedRow {
 
     /// Whether it is admitted.
     private static func reserve(_ user: UserID, in database: LimitsDatabase) throws -> Bool {
-        let connection = try BlockingConnection(PostgresConfiguration(database.conninfo))
+        let connection = try BlockingConnection(database.configuration())
         let rows = try connection.run(
             LimitStatements.reserve.sql,
             [

@@ -19,7 +19,7 @@ extension DatabaseTests {
             try await withLoop { loop in
                 let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
                 let client = PostgresClient(
-                    configuration: try PostgresConfiguration(database.conninfo), io: loop.io, logger: logger)
+                    configuration: try PostgresConfiguration(database.owner), io: loop.io, logger: logger)
                 do {
                     let result = try await body(InstanceBook(database: client))
                     await client.close()
@@ -109,7 +109,7 @@ extension DatabaseTests {
             let database = try LimitsDatabase()
             let user = try database.makeUser()
             let replica = try await Replica(database)
-            let dump = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let dump = try BlockingConnection(PostgresConfiguration(database.superuser))
             try dump.run("begin; select from instance")
             await #expect {
                 try await withBook(database) { try await $0.set(Self.changes(day: .set(1))) }

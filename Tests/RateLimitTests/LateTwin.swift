@@ -12,12 +12,12 @@ import TestSupport
 struct LateTwin {
     /// - Returns: what is wrong afterwards; nothing where all is well.
     static func violations(fault: PlantedFault? = nil) throws -> [String] {
-        let database = try LimitsDatabase()
+        let database = try SchemaDatabase()
         if let fault { try database.run(fault.sql()) }
         // Rows are locked in the order of their users: the one that has to be waited for comes first.
         let users = [try database.makeUser(), try database.makeUser()].sorted { $0.description < $1.description }
         let id = randomUUID()
-        let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+        let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
         try holder.run("begin")
         try holder.run("select from buckets where scope = $1 for update", [.uuid(users[0].uuid)])
 
@@ -37,7 +37,7 @@ struct LateTwin {
         }
         var found: [String] = []
         if try reserve([(users[1], id)], in: database) != "admitted" { found.append("the first is not admitted") }
-        let connection = try BlockingConnection(PostgresConfiguration(database.conninfo))
+        let connection = try BlockingConnection(database.configuration())
         try connection.run(
             LimitStatements.settle.sql,
             [
@@ -59,8 +59,8 @@ struct LateTwin {
     }
 
     /// Asks for all of them in one statement; the verdict on the last one.
-    private static func reserve(_ asked: [(user: UserID, id: UUIDBytes)], in database: LimitsDatabase) throws -> String {
-        let connection = try BlockingConnection(PostgresConfiguration(database.conninfo))
+    private static func reserve(_ asked: [(user: UserID, id: UUIDBytes)], in database: SchemaDatabase) throws -> String {
+        let connection = try BlockingConnection(database.configuration())
         let rows = try connection.run(
             LimitStatements.reserve.sql,
             [

@@ -17,7 +17,8 @@ struct LimiterComparison {
     /// - Parameter fault: turns the schema's functions into faulty ones.
     init(_ operations: inout LimiterOperations, fault: PlantedFault? = nil) throws {
         let database = try LimitsDatabase()
-        connection = try BlockingConnection(PostgresConfiguration(database.conninfo))
+        // It changes functions and plants rows, all over the one connection.
+        connection = try BlockingConnection(PostgresConfiguration(database.owner))
         if let fault { try connection.run(fault.sql()) }
         users = operations.users
         model = operations.model()

@@ -1,5 +1,7 @@
 import EventLoop
 import PlaygroundCore
+import Postgres
+import TestSupport
 import Testing
 
 @testable import RateLimit
@@ -199,7 +201,8 @@ extension DatabaseTests {
             let scene = try await ThrottleScene()
             try scene.database.run("alter table login_networks rename to elsewhere")
             #expect(try await scene.login(from: "192.0.2.1", .right) == .other(.internalError))
-            let gone = try await ThrottleScene.Replica("host=127.0.0.1 port=1 dbname=none", LoginLimits())
+            let gone = try await ThrottleScene.Replica(
+                PostgresConfiguration("host=127.0.0.1 port=1 dbname=none"), LoginLimits())
             let error = await #expect(throws: ServiceError.self) {
                 try await gone.loop.run { loop in
                     let throttle = gone.throttle.value(on: loop)

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -22,7 +23,7 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
 
     /// Replaces the function by its faulty twin.
     func sql() throws -> String {
-        let schema = try LimitsDatabase.schema()
+        let schema = try SchemaDatabase.migrations().map(\.sql).joined(separator: "\n")
         // The latest text counts, should a later migration replace the function.
         guard
             let begin = schema.ranges(of: #/create (or replace )?function /#).last(where: { range in
@@ -33,7 +34,8 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
         }
         let text = String(schema[begin.upperBound..<end.upperBound])
         guard text.ranges(of: original).count == 1 else { throw TestFailure("not once in \(function): \(original)") }
-        return "create or replace function " + text.replacing(original, with: faulty)
+        // What replaces a function acts as its caller again.
+        return "create or replace function " + text.replacing(original, with: faulty) + "select guard_task('\(function)')"
     }
 
     static let lostSettlement = PlantedFault(

@@ -1,4 +1,5 @@
 import PlaygroundCore
+import TestSupport
 import Testing
 
 @testable import RateLimit
@@ -128,6 +129,44 @@ extension DatabaseTests {
             #expect(try database.tokens(user) == before + 700)
             #expect(try database.inFlight(user) == 0)
             #expect(try database.run("select prompt_tokens, outcome from usage") == [["300", "done"]])
+        }
+
+        @Test("that was only thought lost has the upstream's bucket put right as well")
+        func lateWordOfUpstream() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let (slow, other) = (try await Replica(database), try await Replica(database))
+            try await season(other, database)
+            try await slow.onLimiter { try await $0.declare(Plan(), upstreams: [UpstreamLimits(name: "u", tokensPerMinute: 10_000)]) }
+            let level: () throws -> String? = {
+                try database.value("select token_units / 60000000 from buckets where scope = upstream_scope('u')")
+            }
+            try database.run(
+                """
+                update buckets set at = now() + interval '1 day', token_units = 5000::bigint * 60000000
+                where scope = upstream_scope('u')
+                """)
+            let request = ReservationRequest(
+                completionID: CompletionID(randomUUID()), userID: user, sessionID: nil, promptTokens: 900, maxTokens: 100,
+                model: "m", upstreams: LimitedUpstreams([(name: "u", hasLimits: true)]))
+            guard case .admitted(let grant) = try await slow.onLimiter({ try await $0.reserve(request) }) else {
+                Issue.record("not admitted")
+                return
+            }
+            #expect(try level() == "4000")
+            try kill(slow, database)
+            #expect(try await other.onLease { try await $0.bury() } == 1)
+            #expect(try level() == "5000")
+            let usage = Usage(promptTokens: 250, completionTokens: 50, source: .exact, maxTokensApplied: 100)
+            for _ in 0..<2 {
+                try await slow.onLimiter {
+                    $0.settle(
+                        Settlement(
+                            completionID: request.completionID, attempt: grant.attempt, usage: usage, outcome: .done, upstream: "u"))
+                }
+                #expect(try await slow.settled())
+            }
+            #expect(try level() == "4700")
         }
 
         @Test("is cleared away ten minutes after its end, when nothing of it is left")

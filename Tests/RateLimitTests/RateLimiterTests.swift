@@ -1,5 +1,6 @@
 import EventLoop
 import PlaygroundCore
+import TestSupport
 import Testing
 
 @testable import RateLimit

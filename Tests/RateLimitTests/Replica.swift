@@ -12,30 +12,9 @@ import Testing
 @Suite("Limits in PostgreSQL", .serialized)
 enum DatabaseTests {}
 
-/// A database with the schema and a few users.
-struct LimitsDatabase: Sendable {
-    let server: PostgresServer
-    let conninfo: String
+typealias LimitsDatabase = SchemaDatabase
 
-    init(server: PostgresServer? = nil) throws {
-        self.server = try server ?? .shared()
-        conninfo = try self.server.freshDatabase()
-        try self.server.run(Self.schema(), in: conninfo)
-    }
-
-    /// All migrations in their order.
-    static func schema() throws -> String {
-        let directory = URL(filePath: #filePath).appending(path: "../../../Migrations").standardized
-        let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.hasSuffix(".sql") }.sorted()
-        return try files.map { try String(contentsOf: directory.appending(path: $0), encoding: .utf8) }.joined(separator: "\n")
-    }
-
-    func makeUser() throws -> UserID {
-        let user = UserID(randomUUID())
-        try run("insert into users (id, email) values ('\(user)', '\(user)@example.com')")
-        return user
-    }
-
+extension SchemaDatabase {
     /// A session that is live unless told otherwise.
     func makeSession(of user: UserID, revoked: Bool = false) throws -> SessionID {
         let session = SessionID(randomUUID())
@@ -51,12 +30,6 @@ struct LimitsDatabase: Sendable {
     func freeze(_ user: UserID) throws {
         try run("update buckets set at = now() + interval '1 day' where scope = '\(user)'")
     }
-
-    @discardableResult
-    func run(_ sql: String) throws -> [[String?]] { try server.run(sql, in: conninfo) }
-
-    /// The single value that a query gives.
-    func value(_ sql: String) throws -> String? { try run(sql).first?.first ?? nil }
 
     func inFlight(_ user: UserID) throws -> Int? {
         try value("select in_flight from buckets where scope = '\(user)'").flatMap { Int($0) }
@@ -80,6 +53,7 @@ struct LimitsDatabase: Sendable {
 final class Replica: Sendable {
     let loop: EventLoop
     let process = ProcessID(randomUUID())
+    let lane: LimitLane
     private let limiter: LoopBound<RateLimiter>
     private let lease: LoopBound<ProcessLease>
     private let ledger: LoopBound<CompletionLedger>
@@ -91,16 +65,16 @@ final class Replica: Sendable {
         loop.start()
         self.loop = loop
         let process = process
-        let configuration = try PostgresConfiguration(database.conninfo)
-        (limiter, lease, ledger, client) = try await loop.run { [configuration] loop in
+        let configuration = try database.configuration()
+        (lane, limiter, lease, ledger, client) = try await loop.run { [configuration] loop in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)
-            let limiter = RateLimiter(
-                database: client, process: process, loop: loop, logger: logger, deadline: deadline)
+            let lane = LimitLane(database: client, process: process, loop: loop, logger: logger, deadline: deadline)
+            let limiter = RateLimiter(database: client, lane: lane, loop: loop, logger: logger, deadline: deadline)
             if let plan { try await limiter.declare(plan, upstreams: []) }
             let lease = ProcessLease(database: client, process: process, io: loop.io, logger: logger)
             return (
-                LoopBound(limiter, on: loop), LoopBound(lease, on: loop),
+                lane, LoopBound(limiter, on: loop), LoopBound(lease, on: loop),
                 LoopBound(CompletionLedger(database: client), on: loop), LoopBound(client, on: loop)
             )
         }
@@ -186,9 +160,4 @@ struct Attempt: Sendable {
         case .refused(_, let snapshot): snapshot
         }
     }
-}
-
-func randomUUID() -> UUIDBytes {
-    let milliseconds = Int64(Date().timeIntervalSince1970 * 1000)
-    return .v7(milliseconds: milliseconds, random: (.random(in: 0...UInt64.max), .random(in: 0...UInt64.max)))
 }

@@ -145,7 +145,7 @@ extension DatabaseTests {
 
             let stuck = try await Replica(database)
             let attempt = try await stuck.reserve(user)
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
             try holder.run("begin; lock table buckets in access exclusive mode")
             try await stuck.settle(attempt.id, tokens: 10)
             try await stuck.onLimiter { await $0.drain(.milliseconds(200)) }
@@ -164,7 +164,7 @@ extension DatabaseTests {
             try database.freeze(user)
             let before = try #require(try database.tokens(user))
             // The reservation waits for the user's row; nothing else is in the way.
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
             try holder.run("begin; select from buckets for update")
             let id = CompletionID(randomUUID())
             let clock = ContinuousClock()
@@ -193,7 +193,7 @@ extension DatabaseTests {
             #expect(try await replica.reserve(user).isAdmitted)
             try database.freeze(user)
             let before = try #require(try database.tokens(user))
-            let holder = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let holder = try BlockingConnection(PostgresConfiguration(database.superuser))
             try holder.run("begin; select from buckets for update")
             let request = Self.request(user)
             async let late = replica.onLimiter { try await $0.reserve(request) }

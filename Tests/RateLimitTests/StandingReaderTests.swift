@@ -13,7 +13,7 @@ extension DatabaseTests {
         private func standing(of user: UserID, in database: LimitsDatabase) async throws -> UserStanding {
             try await withLoop { loop in
                 let client = PostgresClient(
-                    configuration: try PostgresConfiguration(database.conninfo), io: loop.io,
+                    configuration: try database.configuration(), io: loop.io,
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
                 do {
                     let standing = try await StandingReader(database: client).standing(of: user)

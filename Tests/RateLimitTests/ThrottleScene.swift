@@ -22,11 +22,11 @@ final class ThrottleScene: Sendable {
         let throttle: LoopBound<LoginThrottle>
         private let client: LoopBound<PostgresClient>
 
-        init(_ conninfo: String, _ limits: LoginLimits) async throws {
+        init(_ given: PostgresConfiguration, _ limits: LoginLimits) async throws {
             let loop = EventLoop(name: "replica")
             loop.start()
             self.loop = loop
-            var configuration = try PostgresConfiguration(conninfo)
+            var configuration = given
             configuration.lanes.slowConnections = 1
             (throttle, client) = try await loop.run { [configuration] loop in
                 let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -47,7 +47,7 @@ final class ThrottleScene: Sendable {
     init(replicas count: Int = 1, limits: LoginLimits = LoginLimits()) async throws {
         database = try LimitsDatabase()
         var replicas: [Replica] = []
-        for _ in 0..<count { replicas.append(try await Replica(database.conninfo, limits)) }
+        for _ in 0..<count { replicas.append(try await Replica(database.configuration(), limits)) }
         self.replicas = replicas
     }
 

@@ -7,9 +7,11 @@ import TestSupport
 @testable import RateLimit
 
 extension LimitsDatabase {
-    /// Runs `body` with a client of its own.
-    func onClient<Result: Sendable>(_ body: @escaping @Sendable (PostgresClient) async throws -> Result) async throws -> Result {
-        let configuration = try PostgresConfiguration(conninfo)
+    /// Runs `body` with a client of its own, which acts as servers do, or as operators.
+    func onClient<Result: Sendable>(
+        isOperator: Bool = false, _ body: @escaping @Sendable (PostgresClient) async throws -> Result
+    ) async throws -> Result {
+        let configuration = isOperator ? try PostgresConfiguration(owner) : try configuration()
         return try await withLoop { loop in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let client = PostgresClient(configuration: configuration, io: loop.io, logger: logger)

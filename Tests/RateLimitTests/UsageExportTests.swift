@@ -11,7 +11,7 @@ extension DatabaseTests {
         private static func rows(_ database: LimitsDatabase, by breakdown: UsageBreakdown?) throws -> [[String?]] {
             let period = try UsagePeriod(from: "2026-11-01", to: "2026-11-30", longest: nil)
             var rows: [[String?]] = []
-            try UsageExport(period, by: breakdown).run(on: BlockingConnection(PostgresConfiguration(database.conninfo))) {
+            try UsageExport(period, by: breakdown).run(on: BlockingConnection(PostgresConfiguration(database.owner))) {
                 rows.append($0)
             }
             return rows
@@ -80,7 +80,7 @@ extension DatabaseTests {
                 try Self.price("1", from: "2020-01-01T00:00:00Z"), try Self.price("2.50"),
                 try Self.price("3", from: "2999-01-01T00:00:00Z"), try Self.price("4", from: "2020-01-01T00:00:00Z", model: "*"),
             ]
-            let told = try await database.onClient { client in
+            let told = try await database.onClient(isOperator: true) { client in
                 let book = PriceBook(database: client)
                 var past: [Bool] = []
                 for price in prices { past.append(try await book.set(price).isPast) }
@@ -97,7 +97,7 @@ extension DatabaseTests {
         func replaced() async throws {
             let database = try LimitsDatabase()
             let prices = try ["1", "2"].map { try Self.price($0, from: "2020-01-01T00:00:00+01:00") }
-            let told = try await database.onClient { client in
+            let told = try await database.onClient(isOperator: true) { client in
                 let book = PriceBook(database: client)
                 for price in prices { _ = try await book.set(price) }
                 return try await book.prices()

@@ -115,7 +115,7 @@ extension DatabaseTests {
         func busy() async throws {
             let database = try LimitsDatabase()
             try Self.dropLast(database)
-            let reader = try BlockingConnection(PostgresConfiguration(database.conninfo))
+            let reader = try BlockingConnection(PostgresConfiguration(database.superuser))
             try reader.run("begin; select count(*) from usage")
             let error = await #expect(throws: PostgresError.self) { try await Self.keep(database, months: nil) }
             #expect(error?.state == .lockNotAvailable)

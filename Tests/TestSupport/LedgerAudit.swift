@@ -24,7 +24,7 @@ package struct LedgerAudit: Sendable {
                     case when isfinite(b.day) then b.day - date '1970-01-01' end, b.day_tokens,
                     case when isfinite(b.month) then b.month - date '1970-01-01' end, b.month_tokens]
             $$;
-        create function audit_limits() returns trigger language plpgsql
+        create function audit_limits() returns trigger language plpgsql security definer
         as $$
         begin
             if tg_table_name = 'buckets' then

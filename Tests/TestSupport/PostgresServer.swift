@@ -106,6 +106,14 @@ package final class PostgresServer: Sendable {
     /// Has no rights but those that the schema's migrations give it.
     package static let login = "server_login"
 
+    /// The name of an empty database of its own for a test, which belongs to this login.
+    package func freshDatabase(owner: String) throws -> String {
+        let name = nextName()
+        try makeLogins()
+        try run("create database \(name) owner \(owner)", in: conninfo(database: "postgres"))
+        return name
+    }
+
     /// The name of a database of its own for a test, with the schema.
     /// - Parameter migrate: given the owner's connection string of an empty database, makes the schema there. Called once.
     package func copyOfSchema(_ migrate: (String) throws -> Void) throws -> String {
@@ -113,9 +121,7 @@ package final class PostgresServer: Sendable {
         let name = nextName()
         try template.withLock { template in
             if template == nil {
-                let made = nextName()
-                try makeLogins()
-                try run("create database \(made) owner \(Self.owner)", in: maintenance)
+                let made = try freshDatabase(owner: Self.owner)
                 try migrate(conninfo(database: made, user: Self.owner))
                 try run("grant playground_app to \(Self.login)", in: maintenance)
                 template = made
@@ -126,7 +132,7 @@ package final class PostgresServer: Sendable {
     }
 
     /// Makes ``owner`` and ``login``, where that was not done before.
-    package func makeLogins() throws {
+    private func makeLogins() throws {
         try run(
             """
             do $$

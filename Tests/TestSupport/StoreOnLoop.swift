@@ -1,5 +1,6 @@
 import EventLoop
 import Logging
+package import PlaygroundCore
 package import Postgres
 
 /// A store on a loop of its own, with a client that acts as servers do, on a fresh database.
@@ -9,9 +10,12 @@ package final class StoreOnLoop<Store>: Sendable {
     private let store: LoopBound<Store>
     private let client: LoopBound<PostgresClient>
 
-    /// - Parameter make: makes the store, on the loop.
-    package init(_ make: @escaping @Sendable (PostgresClient) -> Store) async throws {
-        database = try SchemaDatabase()
+    /// - Parameters:
+    ///   - database: that of another store, as replicas share one; nil for a fresh one.
+    ///   - make: makes the store, on the loop.
+    package init(_ database: SchemaDatabase? = nil, _ make: @escaping @Sendable (PostgresClient) -> Store) async throws {
+        self.database = try database ?? SchemaDatabase()
+        let database = self.database
         let loop = EventLoop(name: "store")
         loop.start()
         self.loop = loop
@@ -35,4 +39,9 @@ package final class StoreOnLoop<Store>: Sendable {
         let store = store
         return try await loop.run { loop in try await body(store.value(on: loop)) }
     }
+
+    /// As ``SchemaDatabase`` has them.
+    package func makeUser() throws -> UserID { try database.makeUser() }
+    @discardableResult
+    package func run(_ sql: String) throws -> [[String?]] { try database.run(sql) }
 }

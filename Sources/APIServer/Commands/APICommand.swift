@@ -9,7 +9,8 @@ struct APICommand: AsyncParsableCommand {
         discussion: "Everything is configured by environment variables; README.md has the table.",
         version: Version.current,
         subcommands: [
-            ServeCommand.self, MigrateCommand.self, CreateUserCommand.self, PlanCommand.self, InstanceCommand.self,
+            ServeCommand.self, MigrateCommand.self, UserCommand.self, CreateUserCommand.self, PlanCommand.self,
+            InstanceCommand.self,
             PauseCommand.self, ResumeCommand.self, PriceCommand.self, UsageCommand.self, AuditCommand.self,
             LoadTokensCommand.self, KeygenCommand.self, TokenCostCommand.self,
         ],

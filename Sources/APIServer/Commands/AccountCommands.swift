@@ -4,34 +4,25 @@ import EventLoop
 import PlaygroundCore
 import Postgres
 
+/// `user create` under the name that it had before.
 struct CreateUserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "create-user", abstract: "Create an account, also where registration is closed.",
-        discussion: "Needs DATABASE_URL. The password is read from standard input, so that it is in no history: its first line.")
+        commandName: "create-user", abstract: "Create an account, as `user create` does.",
+        discussion:
+            "\(OperatorDatabase.need) The password is read from standard input, so that it is in no history: its first line.",
+        shouldDisplay: false)
 
     @Option(help: "The address the person logs in with.")
     var email: String
 
-    func run() async throws {
-        guard let password = readLine(strippingNewline: true) else {
-            throw ValidationError("the password is expected on standard input")
-        }
-        let email = email
-        let user = try await OperatorDatabase.run { database in
-            let user = try await OperatorAccounts.service(database, keys: nil).createUser(email: email, password: password)
-            try await AuditLog.write(
-                AuditEvent(.accountCreated, by: .unknown, of: .user(user.id), from: .operation), to: database)
-            return user
-        }
-        StandardOutput.line("\(user.id)")
-    }
+    func run() async throws { StandardOutput.line("\(try await OperatorAccounts.create(email))") }
 }
 
 struct LoadTokensCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load-tokens", abstract: "Create throw-away users for load tests, and print one token a line.",
         discussion: """
-            Needs DATABASE_URL and SESSION_KEYS. The tokens are valid for a day, and only for a server that runs with \
+            Needs DATABASE_URL or MIGRATE_DATABASE_URL, whichever owns the tables, and SESSION_KEYS. The tokens are valid for a day, and only for a server that runs with \
             ALLOW_LOAD_TOKENS=1.
             """)
 
@@ -53,6 +44,23 @@ struct LoadTokensCommand: AsyncParsableCommand {
 
 /// The accounts in the database, for as long as a command runs.
 enum OperatorAccounts {
+    /// Makes an account whose password is on standard input.
+    static func create(_ email: String) async throws -> UserID {
+        guard let password = readLine(strippingNewline: true) else {
+            throw ValidationError("the password is expected on standard input")
+        }
+        return try await OperatorDatabase.run { database in
+            let user = try await service(database, keys: nil).createUser(email: email, password: password)
+            try await audit(.accountCreated, user.id, database)
+            return user.id
+        }
+    }
+
+    /// Tells the audit trail what the operator has done to an account.
+    static func audit(_ kind: AuditEvent.Kind, _ user: UserID, _ database: PostgresClient) async throws(ServiceError) {
+        try await AuditLog.write(AuditEvent(kind, by: .unknown, of: .user(user), from: .operation), to: database)
+    }
+
     /// - Parameter keys: nil where the command signs nothing.
     static func run<Result: Sendable>(
         keys: KeyRing?, _ body: @escaping @Sendable (AccountService) async throws -> Result

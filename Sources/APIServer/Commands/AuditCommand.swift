@@ -8,7 +8,7 @@ struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "What happened to accounts: who, what, when, from where; newest first.",
         discussion: """
-            Needs DATABASE_URL. Moments are given as 2026-11-01T00:00:00Z or as 2026-11-01, a day of UTC; --since is part of what is \
+            \(OperatorDatabase.need) Moments are given as 2026-11-01T00:00:00Z or as 2026-11-01, a day of UTC; --since is part of what is \
             shown, --until is not. An event without an address was the operator's own. Refusals of one kind from one place within \
             a minute share a row, and `count` tells how many they were.
 
@@ -40,7 +40,7 @@ struct AuditCommand: ParsableCommand {
     }
 
     func run() throws {
-        let connection = try BlockingConnection(try Configuration.databaseOnly())
+        let connection = try BlockingConnection(try OperatorDatabase.configuration())
         var report = AuditReport()
         do {
             report.user = try user.map { try UserID($0) ?? AuditReport.user(email: $0, on: connection) }

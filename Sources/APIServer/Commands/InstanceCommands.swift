@@ -7,14 +7,14 @@ package import StrictJSON
 struct InstanceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instance", abstract: "Show and set what all users together may spend.",
-        discussion: "Needs DATABASE_URL. A change holds for the next request on every replica.",
+        discussion: "\(OperatorDatabase.need) A change holds for the next request on every replica.",
         subcommands: [Show.self, Set.self])
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the budgets, what is spent of them, and whether completions are paused.",
             discussion: """
-                Needs DATABASE_URL. Spent is what was admitted in the running day or month of UTC: billed, or reserved by what \
+                \(OperatorDatabase.need) Spent is what was admitted in the running day or month of UTC: billed, or reserved by what \
                 runs. Nothing is counted while there is no budget.
                 """)
 
@@ -29,7 +29,7 @@ struct InstanceCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Set the budgets of all users together, per day and month of UTC.",
             discussion: """
-                Needs DATABASE_URL. An option that is not given leaves its budget as it is. The first budget begins the counting: what \
+                \(OperatorDatabase.need) An option that is not given leaves its budget as it is. The first budget begins the counting: what \
                 the running day and month have spent already is taken from the bills and from what runs, to the token. Meanwhile \
                 admissions wait, for a second or more where the month has millions of bills. Where something holds the tables for \
                 long, a dump for example, nothing is changed and the command fails.
@@ -81,7 +81,7 @@ struct PauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause", abstract: "Take no more completions, on any replica, until `resume`.",
         discussion: """
-            Needs DATABASE_URL. Completions that run go on; new ones are refused with 503 `completions_paused`. Pausing again \
+            \(OperatorDatabase.need) Completions that run go on; new ones are refused with 503 `completions_paused`. Pausing again \
             changes the reason.
             """)
 
@@ -106,7 +106,7 @@ struct PauseCommand: AsyncParsableCommand {
 
 struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Take completions again after `pause`.", discussion: "Needs DATABASE_URL.")
+        commandName: "resume", abstract: "Take completions again after `pause`.", discussion: "\(OperatorDatabase.need)")
 
     @OptionGroup var output: InstanceCommand.Output
 

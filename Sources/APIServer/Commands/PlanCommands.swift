@@ -8,7 +8,7 @@ struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan", abstract: "Create, change, show and assign plans: what users may spend.",
         discussion: """
-            Needs DATABASE_URL. A change holds for the next request on every replica, nothing is restarted; what runs goes on. \
+            \(OperatorDatabase.need) A change holds for the next request on every replica, nothing is restarted; what runs goes on. \
             Requests and tokens a minute, streams and both kinds of `max_tokens` of plan `default` are what the servers' \
             environment variables say, each time a server starts; its models and its budgets a day and a month can be set here.
             """,
@@ -44,7 +44,7 @@ struct PlanCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Change a plan, or create it as a copy of `default`.",
             discussion: """
-                Needs DATABASE_URL. Where there is no plan of this name, one is made that has the limits of `default`, so that \
+                \(OperatorDatabase.need) Where there is no plan of this name, one is made that has the limits of `default`, so that \
                 nothing is without a limit that nobody lifted. An option that is not given leaves its limit as it is.
                 """)
 
@@ -63,7 +63,7 @@ struct PlanCommand: ParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show all plans.", discussion: "Needs DATABASE_URL.")
+        static let configuration = CommandConfiguration(abstract: "Show all plans.", discussion: "\(OperatorDatabase.need)")
 
         @OptionGroup var output: Output
 
@@ -82,7 +82,7 @@ struct PlanCommand: ParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show one plan.", discussion: "Needs DATABASE_URL.")
+        static let configuration = CommandConfiguration(abstract: "Show one plan.", discussion: "\(OperatorDatabase.need)")
 
         @Argument(help: "The plan's name.")
         var name: PlanName
@@ -96,7 +96,7 @@ struct PlanCommand: ParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete a plan that no user has.", discussion: "Needs DATABASE_URL.")
+            abstract: "Delete a plan that no user has.", discussion: "\(OperatorDatabase.need)")
 
         @Argument(help: "The plan's name.")
         var name: PlanName
@@ -109,7 +109,7 @@ struct PlanCommand: ParsableCommand {
 
     struct Assign: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give a user another plan.", discussion: "Needs DATABASE_URL. What was overridden for the user stays.")
+            abstract: "Give a user another plan.", discussion: "\(OperatorDatabase.need) What was overridden for the user stays.")
 
         @Argument(help: "The user's id or e-mail address.")
         var user: UserArgument
@@ -127,7 +127,7 @@ struct PlanCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Change limits for one user, or show what holds for them.",
             discussion: """
-                Needs DATABASE_URL. What is given here stands over the user's plan, whichever that is: a number, `none` for no \
+                \(OperatorDatabase.need) What is given here stands over the user's plan, whichever that is: a number, `none` for no \
                 limit at all, or `plan` to have it as the plan again. Without options nothing is changed, and what holds is shown.
                 """)
 

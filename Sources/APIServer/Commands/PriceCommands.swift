@@ -12,7 +12,7 @@ struct PriceSetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Set a model's prices from a moment on.",
         discussion: """
-            Needs DATABASE_URL. Prices are for a million tokens, with up to six decimals, in a currency of your own. A completion \
+            \(OperatorDatabase.need) Prices are for a million tokens, with up to six decimals, in a currency of your own. A completion \
             costs what was in force for the model it asked for when it was admitted, and its bill never changes. So a price from \
             the past alters no bill that is written; it counts for completions that are billed from now on and were admitted \
             since then. A price of the same model and moment is replaced.
@@ -48,7 +48,7 @@ struct PriceSetCommand: AsyncParsableCommand {
 struct PriceListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Show all prices, for a million tokens each.",
-        discussion: "Needs DATABASE_URL. An asterisk at the end marks what is in force.")
+        discussion: "\(OperatorDatabase.need) An asterisk at the end marks what is in force.")
 
     @Flag(help: "For programs.")
     var json = false

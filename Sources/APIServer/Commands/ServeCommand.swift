@@ -4,7 +4,8 @@ struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serve the API until SIGTERM or SIGINT.",
         discussion: """
-            Needs DATABASE_URL, UPSTREAM_API_KEY and SESSION_KEYS (or each with _FILE); refuses to start without them. \
+            Needs DATABASE_URL, UPSTREAM_API_KEY and SESSION_KEYS (or each with _FILE); refuses to start without them, and where \
+            the login of DATABASE_URL may not act as the role `\(ApplicationRole.name)`, which `migrate` lets it. \
             UPSTREAMS_FILE stands in for UPSTREAM_API_KEY: a JSON file with several upstreams. \
             Prints `listening on URL` when it accepts connections. SIGTERM drains: unready at once, the listening socket \
             closed after DRAIN_DELAY, streams ended after DRAIN_TIMEOUT.
@@ -12,6 +13,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try Configuration()
+        // Nothing runs yet that would wait for it.
+        if let objection = try ApplicationRole.objection(to: configuration.database) {
+            throw ConfigurationError(complaints: [objection])
+        }
         try await Application(configuration: configuration, sink: LogSink(descriptor: 2)).run()
     }
 }

@@ -7,7 +7,7 @@ struct UsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "usage", abstract: "What all users have used and cost.",
         discussion: """
-            Needs DATABASE_URL. Days are those of UTC on which completions were admitted, both ends included; without them the \
+            \(OperatorDatabase.need) Days are those of UTC on which completions were admitted, both ends included; without them the \
             last 30 days, with one of them 30 days from or up to it. An address is told where the account still exists, a cost \
             where prices were set.
 
@@ -24,15 +24,22 @@ struct UsageCommand: ParsableCommand {
     @Flag(help: "Comma-separated values, for spreadsheets.")
     var csv = false
 
-    func run() throws {
-        let period: UsagePeriod
-        do {
-            period = try UsagePeriod(from: from, to: to, longest: nil)
-        } catch {
-            throw CommandFailure(error)
+    /// Throws as an option that cannot be read does.
+    private var period: UsagePeriod {
+        get throws {
+            do {
+                return try UsagePeriod(from: from, to: to, longest: nil)
+            } catch {
+                throw ValidationError(CommandFailure(error).description)
+            }
         }
-        let export = UsageExport(period, by: by)
-        let connection = try BlockingConnection(try Configuration.databaseOnly())
+    }
+
+    func validate() throws { _ = try period }
+
+    func run() throws {
+        let export = UsageExport(try period, by: by)
+        let connection = try BlockingConnection(try OperatorDatabase.configuration())
         var text = ReportText(isCSV: csv)
         text.append(export.columns)
         try export.run(on: connection) { row in

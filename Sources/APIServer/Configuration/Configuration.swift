@@ -41,7 +41,8 @@ struct Configuration: Sendable {
     /// - Throws: ``ConfigurationError`` with every complaint, each naming its variable.
     init(_ environment: Environment = Environment()) throws {
         var environment = environment
-        let database = Self.database(&environment)
+        var database = Self.database(&environment)
+        database?.role = ApplicationRole.name
         let keys = Self.keys(&environment)
         upstreams = Self.upstreams(&environment)
         signIn = Self.signIn(&environment)
@@ -89,10 +90,32 @@ struct Configuration: Sendable {
         files = environment.files
     }
 
-    /// What `migrate` and the operator's commands need.
-    static func databaseOnly(_ environment: Environment = Environment()) throws -> PostgresConfiguration {
+    /// The database as `migrate` and the operator's commands log in to it: as the owner of its tables, who may be another than the
+    /// servers' login.
+    static func ownersDatabase(_ environment: Environment = Environment()) throws -> PostgresConfiguration {
         var environment = environment
-        guard let database = database(&environment) else { throw ConfigurationError(complaints: environment.complaints) }
+        let own = environment.secret("MIGRATE_DATABASE_URL")
+        var database: PostgresConfiguration?
+        if let own {
+            database = Self.database("MIGRATE_DATABASE_URL", own, &environment)
+        } else if environment.complaints.isEmpty {
+            database = Self.database(&environment)
+        }
+        guard let database else { throw ConfigurationError(complaints: environment.complaints) }
+        return database
+    }
+
+    /// The database as servers log in to it; nil where nobody has said how, which `migrate` may do without.
+    static func serversDatabase(_ environment: Environment = Environment()) throws -> PostgresConfiguration? {
+        var environment = environment
+        guard let text = environment.secret("DATABASE_URL") else {
+            if environment.complaints.isEmpty { return nil }
+            throw ConfigurationError(complaints: environment.complaints)
+        }
+        guard var database = database("DATABASE_URL", text, &environment) else {
+            throw ConfigurationError(complaints: environment.complaints)
+        }
+        database.role = ApplicationRole.name
         return database
     }
 
@@ -105,11 +128,14 @@ struct Configuration: Sendable {
 
     private static func database(_ environment: inout Environment) -> PostgresConfiguration? {
         let text = environment.requiredSecret("DATABASE_URL", "a libpq URI such as postgres://user@host/database")
-        if text.isEmpty { return nil }
+        return text.isEmpty ? nil : database("DATABASE_URL", text, &environment)
+    }
+
+    private static func database(_ name: String, _ text: String, _ environment: inout Environment) -> PostgresConfiguration? {
         do {
             return try PostgresConfiguration(text)
         } catch {
-            environment.complain("DATABASE_URL is not a libpq URI or keyword string")
+            environment.complain("\(name) is not a libpq URI or keyword string")
             return nil
         }
     }

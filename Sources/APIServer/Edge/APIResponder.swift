@@ -107,10 +107,20 @@ final class APIResponder: Responder {
             switch endpoint.handler {
             case .immediate(let handler): return .response(try handler(context))
             case .open(let handler): return Self.awaited(context) { try await handler(context) }
-            case .authenticated(let handler):
-                let principal = try authentication.principal(of: context)
-                context.principal = principal
-                return Self.awaited(context) { try await handler(context, principal) }
+            case .authenticated(let access, let handler):
+                switch try authentication.caller(of: context) {
+                case .known(let principal):
+                    context.principal = principal
+                    try access.check(principal)
+                    return Self.awaited(context) { try await handler(context, principal) }
+                case .key(let key):
+                    return Self.awaited(context) { [authentication] in
+                        let principal = try await authentication.principal(of: key, context)
+                        context.principal = principal
+                        try access.check(principal)
+                        return try await handler(context, principal)
+                    }
+                }
             }
         case .methodNotAllowed(let allowed):
             if method == .options { return .response(crossOrigin.optionsResponse(to: request, allowed: allowed)) }

@@ -5,16 +5,31 @@ import HTTPServer
 import HTTPTypes
 import PlaygroundCore
 
-/// Finds the session token of a request, in the Authorization field or in the cookie, and has it checked.
+/// Finds the session token of a request, in the Authorization field or in the cookie, or the API key, in the field alone, and has it
+/// checked.
 ///
-/// A token in the query is not looked at: addresses end up in logs and histories.
+/// What stands in the query is not looked at: addresses end up in logs and histories.
 struct Authentication {
     let authenticator: Authenticator
+    let keys: APIKeyVerifier
     let crossOrigin: CrossOrigin
 
+    /// Who calls, or what has to be asked of the database first.
+    enum Caller {
+        case known(Principal)
+        case key(APIKeyText)
+    }
+
+    /// Asks for the key that ``caller(of:)`` left.
+    /// - Throws: `token_invalid`; `too_many_attempts`, `overloaded`, `database_unavailable`.
+    func principal(of key: APIKeyText, _ context: RequestContext) async throws(ServiceError) -> Principal {
+        try await keys.load(key, from: context.auditOrigin)
+    }
+
+    /// Waits for nothing.
     /// - Throws: `token_missing`, `token_invalid`, `token_expired`, `session_revoked`; `invalid_header` for two
     ///   Authorization fields; `origin_not_allowed` for a cookie that another site's page made the browser send.
-    func principal(of context: RequestContext) throws(ServiceError) -> Principal {
+    func caller(of context: RequestContext) throws(ServiceError) -> Caller {
         let now = SystemClock.microseconds() / 1_000_000
         if let authorization = try context.singleRange(.authorization) {
             return try context.request.bytes.withUnsafeBufferPointer { (bytes) throws(ServiceError) in
@@ -22,12 +37,16 @@ struct Authentication {
                 guard let token = Self.bearerToken(field) else {
                     throw ServiceError(.tokenInvalid, "The Authorization field has to be `Bearer` and a session token")
                 }
-                return try authenticator.authenticate(token, now: now)
+                if APIKeyText.isClaimed(by: token) {
+                    guard let key = APIKeyText(token) else { throw ServiceError(.tokenInvalid, "The API key is not valid") }
+                    return try keys.known(key).map { .known($0) } ?? .key(key)
+                }
+                return .known(try authenticator.authenticate(token, now: now))
             }
         }
         guard let token = SessionCookies.accessToken(of: context.request) else { throw ServiceError(.tokenMissing) }
         try refuseForeignOrigin(context.request)
-        return try authenticator.authenticate(token, now: now)
+        return .known(try authenticator.authenticate(token, now: now))
     }
 
     /// A cookie stands in for a token only where the page that caused the request is ours or listed. SameSite alone does

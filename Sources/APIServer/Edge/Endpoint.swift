@@ -8,8 +8,8 @@ struct Endpoint {
         case immediate((RequestContext) throws(ServiceError) -> Response)
         /// Anybody may call it.
         case open((RequestContext) async throws -> Reply)
-        /// Only with a valid session token.
-        case authenticated((RequestContext, Principal) async throws -> Reply)
+        /// Only with a valid token or key of somebody who may.
+        case authenticated(Access, (RequestContext, Principal) async throws -> Reply)
     }
 
     let meters: RouteMeters

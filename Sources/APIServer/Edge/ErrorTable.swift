@@ -10,11 +10,13 @@ extension ErrorCode {
             .required, .wrongType, .outOfRange, .tooLong, .tooShort, .invalidValue, .loginAttemptInvalid:
             .badRequest
         case .tokenMissing, .tokenInvalid, .tokenExpired, .sessionRevoked, .invalidCredentials, .idTokenInvalid: .unauthorized
-        case .originNotAllowed, .registrationClosed, .wrongPassword, .mailDisabled: .forbidden
+        case .originNotAllowed, .registrationClosed, .insufficientScope, .wrongPassword, .reauthenticationRequired, .mailDisabled:
+            .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout
-        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .identityInUse, .lastLoginMethod:
+        case .emailTaken, .completionIDConflict, .idempotencyKeyInUse, .presetLimitReached, .keyLimitReached, .identityInUse,
+            .lastLoginMethod:
             .conflict
         case .versionConflict: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge

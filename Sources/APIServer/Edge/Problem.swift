@@ -34,6 +34,7 @@ enum Problem {
                 }
             }
             writer.member("phase", error.phase?.rawValue)
+            writer.member("scope", error.scope?.rawValue)
             writer.member("retryable", error.retryable)
             writer.member("retry_after_ms", error.retryAfter?.wholeMilliseconds)
             writer.member("request_id", requestID)
@@ -52,15 +53,19 @@ enum Problem {
         }
         // Official clients retry every 429 and 5xx unless they are told that it is of no use.
         if error.code.status.code == 429, !error.retryable { fields[.shouldRetry] = "false" }
-        if error.code.status == .unauthorized { fields[.wwwAuthenticate] = challenge(error.code) }
+        if error.code.status == .unauthorized || error.code == .insufficientScope {
+            fields[.wwwAuthenticate] = challenge(error)
+        }
         return Response(status: error.code.status, fields: fields, body: json(error, requestID: requestID))
     }
 
     /// RFC 6750, section 3.
-    private static func challenge(_ code: ErrorCode) -> String {
-        switch code {
+    private static func challenge(_ error: ServiceError) -> String {
+        switch error.code {
         case .tokenMissing, .invalidCredentials, .idTokenInvalid: "Bearer"
-        default: "Bearer error=\"invalid_token\", error_description=\"\(code.rawValue)\""
+        case .insufficientScope:
+            "Bearer error=\"insufficient_scope\"" + (error.scope.map { ", scope=\"\($0.rawValue)\"" } ?? "")
+        default: "Bearer error=\"invalid_token\", error_description=\"\(error.code.rawValue)\""
         }
     }
 }

@@ -72,8 +72,17 @@ final class RequestContext {
     func newID<ID: Identifier>(_ ids: IDSource) -> ID { reservedID.map { ID($0) } ?? ids.next() }
 
     /// A query item's value; nil when it is absent.
-    func query(_ name: String) throws(ServiceError) -> String? {
-        try queryItems().first { $0.name == name }?.value
+    func query(_ name: String) throws(ServiceError) -> String? { try queryItems().first { $0.name == name }?.value }
+
+    /// Refuses a query with items beside these: a list by a mistyped name would be another list than was asked for.
+    func onlyQuery(_ names: String...) throws(ServiceError) {
+        let unknown = try queryItems().map(\.name).filter { !names.contains($0) }
+        if unknown.isEmpty { return }
+        throw ServiceError(
+            fields: unknown.prefix(20).map { name in
+                let shown = String(name.unicodeScalars.prefix(100))
+                return FieldError(shown, .unknownParameter, "\(shown) is not an item of this query")
+            })
     }
 
     /// The query's items in order, decoded.
@@ -130,6 +139,11 @@ final class RequestContext {
         let body: [UInt8]
         do { body = try await request.body(limit: limit) } catch { throw ServiceError(error, limit: limit) }
         do { return try QueryItem.items(of: body.span) } catch { throw ServiceError(.malformedRequest, "The body is no form") }
+    }
+
+    /// The same, or over none where there is no body.
+    func optionalFields() async throws(ServiceError) -> FieldReader {
+        request.hasBody ? try await fields() : FieldReader(JSONObject())
     }
 
     /// Starts a reader over the fields of a JSON body.

@@ -15,6 +15,7 @@ final class CompletionHandlers {
     private static let presetDeadline = Duration.milliseconds(500)
 
     private let limiter: RateLimiter
+    private let keyLimiter: KeyLimiter
     private let presets: PresetStore
     private let upstreams: UpstreamPool
     private let configuration: Configuration
@@ -24,10 +25,11 @@ final class CompletionHandlers {
     private let meters = CompletionMeters()
 
     init(
-        limiter: RateLimiter, presets: PresetStore, upstreams: UpstreamPool, configuration: Configuration,
+        limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool, configuration: Configuration,
         userTags: UserTags, ids: IDSource, io: LoopIO
     ) {
         self.limiter = limiter
+        self.keyLimiter = keyLimiter
         self.presets = presets
         self.upstreams = upstreams
         self.configuration = configuration
@@ -37,12 +39,24 @@ final class CompletionHandlers {
     }
 
     func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
-        var (ask, relay) = try await prepare(context, principal, requestedAt: io.now)
+        let requestedAt = io.now
+        if let (error, snapshot) = try await keyLimiter.take(principal) {
+            context.tell(snapshot)
+            throw error
+        }
+        var (ask, relay) = try await prepare(context, principal, requestedAt: requestedAt)
         let asked = SystemClock.monotonicNanoseconds()
-        let admission = try await limiter.reserve(reservation(ask, relay, principal))
+        let admission: Admission
+        do {
+            admission = try await limiter.reserve(reservation(ask, relay, principal))
+        } catch {
+            await keyLimiter.giveBack(principal)
+            throw error
+        }
         meters.decided(since: asked)
         switch admission {
         case .refused(let error, let snapshot):
+            await keyLimiter.giveBack(principal)
             if error.code.status == .badRequest { throw await charged(error, context, principal) }
             if let snapshot { context.tell(snapshot) }
             if error.code == .completionIDConflict {
@@ -79,13 +93,14 @@ final class CompletionHandlers {
             let body = try await context.json()
             var request = try CompletionRequest.parse(body: body.span, models: configuration.models)
             if let presetID = request.presetID {
+                try Access.require(.presets, of: principal.key)
                 let preset = try await presets.preset(presetID, of: principal.userID, deadline: Self.presetDeadline)
                 request = request.filled(prompt: preset.prompt, parameters: try preset.parameters)
             }
             let ask = try Ask(id: id, request, configuration: configuration)
             let requestID = context.id
             let relay = try CompletionRelay(
-                id: id, owner: principal.userID, sessionID: principal.sessionID,
+                id: id, owner: principal.userID, sessionID: principal.lifeline,
                 request: UpstreamRequest(
                     model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: 0,
                     user: userTags.tag(principal.userID), promptEstimate: ask.promptEstimate),

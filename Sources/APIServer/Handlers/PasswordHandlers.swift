@@ -24,8 +24,9 @@ final class PasswordHandlers {
         try reader.finish()
         let credentials = try await passwords.credentials(of: principal)
         try PasswordPolicy.check(new, for: credentials.email, field: "new_password")
+        guard let email = credentials.email else { throw ServiceError(.wrongPassword) }
         do throws(ServiceError) {
-            try await throttle.login(account: credentials.email.digest, from: ClientOrigin(context.clientAddress)) {
+            try await throttle.login(account: email.digest, from: ClientOrigin(context.clientAddress)) {
                 () async throws(ServiceError) in
                 try await passwords.prove(current, credentials)
             }

@@ -18,6 +18,7 @@ final class PresetHandlers {
     }
 
     func list(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+        try context.onlyQuery("limit", "cursor")
         let request = try PageRequest(limit: context.query("limit"), cursor: context.query("cursor"))
         let page = try await store.page(request, of: principal.userID)
         return .response(

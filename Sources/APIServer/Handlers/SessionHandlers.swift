@@ -98,8 +98,12 @@ final class SessionHandlers {
     }
 
     func me(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
-        let user = try await accounts.user(principal)
-        return .response(.json { SessionAnswer.members(of: user, &$0) })
+        let (user, isEmailVerified) = try await accounts.current(principal)
+        return .response(
+            .json { writer in
+                SessionAnswer.members(of: user, &writer)
+                writer.member("email_verified", isEmailVerified)
+            })
     }
 
     /// Does what guesses may be made at, if there is room for hashing, and tells the audit trail of those that were refused.
@@ -142,9 +146,4 @@ final class SessionHandlers {
 extension RequestContext {
     /// What the owner of a session is shown of the program that used it.
     var origin: SessionOrigin { SessionOrigin(userAgent: request.value(of: .userAgent), address: clientAddress) }
-
-    /// A reader over the body's fields, or over none where there is no body.
-    fileprivate func optionalFields() async throws(ServiceError) -> FieldReader {
-        request.hasBody ? try await fields() : FieldReader(JSONObject())
-    }
 }

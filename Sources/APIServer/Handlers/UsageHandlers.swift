@@ -10,6 +10,7 @@ final class UsageHandlers {
     init(reader: UsageReader) { self.reader = reader }
 
     func report(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+        try context.onlyQuery("from", "to", "limit", "cursor")
         let (period, limit) = try ServiceError.both(
             { () throws(ServiceError) in try UsagePeriod(from: context.query("from"), to: context.query("to")) },
             { () throws(ServiceError) in try PageRequest.limit(context.query("limit")) })

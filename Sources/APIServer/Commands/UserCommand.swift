@@ -1,0 +1,162 @@
+import ArgumentParser
+import Auth
+import EventLoop
+import PlaygroundCore
+import Postgres
+import RateLimit
+import StrictJSON
+
+/// Who has an account.
+struct UserCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "user", abstract: "List, create, invite, disable and enable accounts, reset passwords, assign plans.",
+        discussion: """
+            Needs DATABASE_URL. Users are named by id or by e-mail address. What is changed here holds on every replica within a second.
+            """,
+        subcommands: [
+            List.self, Create.self, Invite.self, Disable.self, Enable.self, Reset.self, PlanCommand.Assign.self,
+        ])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the accounts, oldest first.",
+            discussion: "Columns are separated by tabs; --json writes an object a line, --csv what RFC 4180 has.")
+
+        @Option(help: "Only accounts whose e-mail address contains this.")
+        var search: String?
+        @Flag(help: "Comma-separated values, for spreadsheets.")
+        var csv = false
+        @Flag(help: "An object a line, for programs.")
+        var json = false
+
+        func validate() throws {
+            guard !(csv && json) else { throw ValidationError("--csv and --json exclude each other") }
+        }
+
+        func run() throws {
+            let connection = try BlockingConnection(try OperatorDatabase.configuration())
+            var report = UserReport()
+            report.search = search?.lowercased()
+            var text = ReportText(isCSV: csv)
+            if !json { text.append(UserReport.columns) }
+            try report.run(on: connection) { row in
+                if json { text.append(line: Self.object(row)) } else { text.append(row) }
+                if text.isLarge { StandardOutput.write(text.take()) }
+            }
+            StandardOutput.write(text.take())
+        }
+
+        private static func object(_ row: [String?]) -> [UInt8] {
+            var writer = JSONWriter()
+            writer.object { writer in
+                for (column, value) in zip(UserReport.columns, row) {
+                    if column == "sessions" {
+                        writer.member(column, value.flatMap { Int($0) })
+                    } else {
+                        writer.member(column, value)
+                    }
+                }
+            }
+            return writer.bytes
+        }
+    }
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Create an account, also where registration is closed.",
+            discussion: "The password is read from standard input, so that it is in no history: its first line.")
+
+        @Argument(help: "The address the person logs in with.")
+        var email: String
+        @OptionGroup var output: UserOutput
+
+        func run() async throws { output.print(user: try await OperatorAccounts.create(email)) }
+    }
+
+    struct Invite: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Create an account for whose password its owner gets a link, good for 7 days.",
+            discussion: """
+                The link's token is printed, for which SESSION_KEYS is needed, and the link itself where FRONTEND_URL says whither it leads. \
+                With --mail it is the servers that send the link; they have to have SMTP_URL.
+                """)
+
+        @Argument(help: "The address the person logs in with.")
+        var email: EmailArgument
+        @OptionGroup var delivery: LinkOptions
+        @OptionGroup var output: UserOutput
+
+        func run() async throws {
+            let (email, way) = (email.address, try delivery.way())
+            let link = try await OperatorDatabase.run { database in
+                let link = try await UserBook(database: database, now: SystemClock.microseconds).invite(email, way)
+                try await OperatorAccounts.audit(.accountInvited, link.user, database)
+                return link
+            }
+            output.print(link)
+        }
+    }
+
+    struct Reset: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give somebody a link to choose another password, good for an hour.",
+            discussion: """
+                The link's token is printed, for which SESSION_KEYS is needed, and the link itself where FRONTEND_URL says whither it leads. \
+                With --mail it is the servers that send the link; they have to have SMTP_URL. The old password is good until then: \
+                `user disable` is for an account in the wrong hands.
+                """)
+
+        @Argument(help: "The user's id or e-mail address.")
+        var user: AccountArgument
+        @OptionGroup var delivery: LinkOptions
+        @OptionGroup var output: UserOutput
+
+        func run() async throws {
+            let (user, way) = (user.reference, try delivery.way())
+            let link = try await OperatorDatabase.run { database in
+                let link = try await UserBook(database: database, now: SystemClock.microseconds).reset(user, way)
+                try await OperatorAccounts.audit(.passwordResetRequested, link.user, database)
+                return link
+            }
+            output.print(link)
+        }
+    }
+
+    struct Disable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let nobody log in to an account; who is logged in is logged out, and what they run ends.",
+            discussion: "Log-ins are answered as with a wrong password. Nothing of the account is lost.")
+
+        @Argument(help: "The user's id or e-mail address.")
+        var user: AccountArgument
+        @OptionGroup var output: UserOutput
+
+        func run() async throws {
+            let user = user.reference
+            output.print(
+                user: try await OperatorDatabase.run { database in
+                    let id = try await UserBook(database: database, now: SystemClock.microseconds).disable(user)
+                    try await OperatorAccounts.audit(.accountDisabled, id, database)
+                    return id
+                })
+        }
+    }
+
+    struct Enable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let people log in to a disabled account again.")
+
+        @Argument(help: "The user's id or e-mail address.")
+        var user: AccountArgument
+        @OptionGroup var output: UserOutput
+
+        func run() async throws {
+            let user = user.reference
+            output.print(
+                user: try await OperatorDatabase.run { database in
+                    let id = try await UserBook(database: database, now: SystemClock.microseconds).enable(user)
+                    try await OperatorAccounts.audit(.accountEnabled, id, database)
+                    return id
+                })
+        }
+    }
+}
