@@ -54,6 +54,9 @@ struct CompactJWS {
         keys.candidates(algorithm, id: keyID).contains { $0.verifies(signature, of: message) }
     }
 
+    /// Whether the set has the very key that this says it was signed with.
+    func isKeyKnown(in keys: JSONWebKeySet) -> Bool { keys.names(keyID, algorithm) }
+
     private static func string(_ name: String, of header: JSONObject) throws(Refusal) -> String? {
         guard let value = header[name] else { return nil }
         guard let string = value.string else { throw .badHeader }

@@ -22,7 +22,8 @@ package enum IDTokenRefusal: String, Error, Sendable {
     case algorithmNotAllowed = "its algorithm is not allowed"
     case extensionNotSupported = "its header asks for an extension"
     case wrongType = "it says that it is a token of another kind"
-    case badSignature = "no key of the issuer has signed it"
+    case badSignature = "the issuer's key that it names has not signed it"
+    case unknownKey = "no key that is known of the issuer has signed it"
     case badClaims = "its claims are no JSON object of the strict kind, or one has the wrong type"
     case wrongIssuer = "its issuer is another one"
     case wrongAudience = "it is meant for somebody else"
@@ -68,7 +69,7 @@ package struct IDTokenRules: Sendable {
         do { token = try CompactJWS(text) } catch { throw IDTokenRefusal(error) }
         // RFC 8725, 3.11. A logout token or an access token of the same issuer has the same claims.
         if let type = token.type?.lowercased(), type != "jwt", type != "application/jwt" { throw .wrongType }
-        guard token.isSigned(by: keys) else { throw .badSignature }
+        guard token.isSigned(by: keys) else { throw token.isKeyKnown(in: keys) ? .badSignature : .unknownKey }
         guard let claims = (try? JSONValue(parsing: token.payload))?.object else { throw .badClaims }
 
         guard let issuer = claims["iss"]?.string, issuer.hasBytes(of: self.issuer) else { throw .wrongIssuer }

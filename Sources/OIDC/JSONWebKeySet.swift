@@ -37,6 +37,12 @@ package struct JSONWebKeySet: Sendable {
         return usable.prefix(Self.maximumAttempts).map(\.key)
     }
 
+    /// Whether there is a key of exactly this id.
+    func names(_ id: String?, _ algorithm: SignatureAlgorithm) -> Bool {
+        guard let id else { return false }
+        return entries.contains { $0.key.algorithm == algorithm && $0.id?.hasBytes(of: id) == true }
+    }
+
     private static func entry(_ object: JSONObject) -> Entry? {
         if let use = object["use"], use.string != "sig" { return nil }
         if let operations = object["key_ops"] {
@@ -44,7 +50,7 @@ package struct JSONWebKeySet: Sendable {
         }
         let id = object["kid"]
         guard id == nil || id?.string != nil, let key = key(object) else { return nil }
-        if let algorithm = object["alg"], algorithm.string != key.algorithm.rawValue { return nil }
+        if let algorithm = object["alg"], !key.algorithm.names.contains(algorithm.string ?? "") { return nil }
         return Entry(id: id?.string, key: key)
     }
 

@@ -4,15 +4,23 @@ struct KeptDocument<Value: Sendable>: Sendable {
     static var freshFor: Int64 { 3600 }
     /// While the provider does not answer, the last good one is used for so long.
     static var keptFor: Int64 { 24 * 3600 }
-    /// Whatever the reason, within a minute.
+    /// Within a minute.
     static var fetchesPerMinute: Int { 2 }
+
+    /// Who wants another one. What anybody may have sent does not use up what is there for log-ins that the provider vouches for.
+    enum Cause: Sendable {
+        /// There is none, or it is old, or the provider itself has just used what is not in it.
+        case need
+        /// A token that somebody brought.
+        case claim
+    }
 
     /// The last good one.
     private(set) var value: Value?
     /// Counts the good ones.
     private(set) var generation = 0
     private var fetchedAt: Int64 = 0
-    private var attempts: [Int64] = []
+    private var attempts: [(at: Int64, cause: Cause)] = []
 
     /// Whether another one should be had before the value is used.
     /// - Parameter rejected: the generation that would not do; nil where none was tried.
@@ -27,11 +35,12 @@ struct KeptDocument<Value: Sendable>: Sendable {
         return now - fetchedAt < Self.keptFor ? value : nil
     }
 
-    /// Counts an attempt; false where there were enough of them.
-    mutating func mayFetch(now: Int64) -> Bool {
-        attempts.removeAll { now - $0 >= 60 }
-        guard attempts.count < Self.fetchesPerMinute else { return false }
-        attempts.append(now)
+    /// Counts an attempt; false where there were enough of them: of all kinds for a claim, of its own for a need.
+    mutating func mayFetch(now: Int64, _ cause: Cause) -> Bool {
+        attempts.removeAll { now - $0.at >= 60 }
+        let counted = attempts.count { cause == .claim || $0.cause == .need }
+        guard counted < Self.fetchesPerMinute else { return false }
+        attempts.append((now, cause))
         return true
     }
 

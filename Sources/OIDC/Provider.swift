@@ -43,12 +43,20 @@ package final class Provider: Sendable {
             try await Self.document(address, "discovery", over: transport), issuer: configuration.issuer)
     }
 
-    /// Believes an ID token, or says why not. Where none of the known keys has signed it, the provider may have new ones,
-    /// and is asked as often as that is allowed.
+    /// Where an ID token came from.
+    package enum TokenSource: Sendable {
+        /// The provider has just handed it to us.
+        case provider
+        /// Anybody.
+        case client
+    }
+
+    /// Believes an ID token, or says why not. Where none of the known keys has signed it, the provider may have new ones, and is
+    /// asked as often as that is allowed: for a token that a client brought only if it names no key that is known.
     /// - Parameter now: seconds since 1970.
     /// - Throws: `id_token_invalid`; `identity_provider_error` where its keys are not known.
     package func verify(
-        _ token: String, nonce: IDTokenRules.Nonce, now: Int64, over transport: ProviderTransport
+        _ token: String, from source: TokenSource, nonce: IDTokenRules.Nonce, now: Int64, over transport: ProviderTransport
     ) async throws(ServiceError) -> IDToken {
         let rules = IDTokenRules(issuer: configuration.issuer.text, audiences: configuration.audiences)
         let version: SharedDocument<JSONWebKeySet>.Version
@@ -56,17 +64,20 @@ package final class Provider: Sendable {
         do {
             return try rules.verify(token, keys: version.value, nonce: nonce, now: now)
         } catch {
-            guard error == .badSignature, let newer = try? await keySet(over: transport, rejecting: version.generation) else {
-                throw Self.refused(error)
-            }
+            let mayBeNew = error == .unknownKey || (error == .badSignature && source == .provider)
+            let cause: KeptDocument<JSONWebKeySet>.Cause = source == .provider ? .need : .claim
+            guard mayBeNew,
+                let newer = try? await keySet(over: transport, rejecting: version.generation, cause: cause)
+            else { throw Self.refused(error) }
             do { return try rules.verify(token, keys: newer.value, nonce: nonce, now: now) } catch { throw Self.refused(error) }
         }
     }
 
     private func keySet(
-        over transport: ProviderTransport, rejecting rejected: Int? = nil
+        over transport: ProviderTransport, rejecting rejected: Int? = nil, cause: KeptDocument<JSONWebKeySet>.Cause = .need
     ) async throws(ProviderFailure) -> SharedDocument<JSONWebKeySet>.Version {
-        try await keys.current(now: SystemClock.monotonicSeconds, rejecting: rejected) { () async throws(ProviderFailure) in
+        try await keys.current(now: SystemClock.monotonicSeconds, rejecting: rejected, cause: cause) {
+            () async throws(ProviderFailure) in
             try await fetchKeys(over: transport)
         }
     }

@@ -29,13 +29,15 @@ final class SharedDocument<Value: Sendable>: Sendable {
     /// - Parameters:
     ///   - now: monotonic seconds.
     ///   - rejected: a version that did not do; only a newer one is wanted.
+    ///   - cause: who says so.
     /// - Throws: where there is none, or none that is newer, and another may not be had now.
     func current(
-        now: Int64, rejecting rejected: Int? = nil, fetch: () async throws(ProviderFailure) -> Value
+        now: Int64, rejecting rejected: Int? = nil, cause: KeptDocument<Value>.Cause = .need,
+        fetch: () async throws(ProviderFailure) -> Value
     ) async throws(ProviderFailure) -> Version {
         var hasWaited = false
         while true {
-            switch step(now, rejected, hasWaited: hasWaited) {
+            switch step(now, rejected, cause, hasWaited: hasWaited) {
             case .use(let version): return version
             case .fail(let failure): throw failure
             case .wait:
@@ -51,11 +53,11 @@ final class SharedDocument<Value: Sendable>: Sendable {
     }
 
     /// - Parameter hasWaited: for a fetch, whose outcome then has to do.
-    private func step(_ now: Int64, _ rejected: Int?, hasWaited: Bool) -> Step {
+    private func step(_ now: Int64, _ rejected: Int?, _ cause: KeptDocument<Value>.Cause, hasWaited: Bool) -> Step {
         state.withLock { state in
             if !hasWaited, state.kept.isWanting(now: now, rejected: rejected) {
                 if state.isBeingFetched { return .wait }
-                if state.kept.mayFetch(now: now) {
+                if state.kept.mayFetch(now: now, cause) {
                     state.isBeingFetched = true
                     return .fetch
                 }

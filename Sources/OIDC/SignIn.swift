@@ -162,7 +162,8 @@ package final class SignIn {
             throw .provider(error)
         }
         do throws(ServiceError) {
-            return normalized(try await provider.verify(token, nonce: .plain(secrets.nonce), now: now, over: transport))
+            return normalized(
+                try await provider.verify(token, from: .provider, nonce: .plain(secrets.nonce), now: now, over: transport))
         } catch {
             throw .service(error)
         }
@@ -192,7 +193,8 @@ package final class SignIn {
     /// - Throws: `id_token_invalid`; `registration_closed`; `identity_provider_error`; `database_unavailable`.
     package func signIn(_ provider: Provider, idToken: String, nonce: String) async throws(ServiceError) -> LoggedInUser {
         let now = surroundings.now() / 1_000_000
-        let person = try await provider.verify(idToken, nonce: .plainOrHashed(nonce), now: now, over: transport)
+        let person = try await provider.verify(
+            idToken, from: .client, nonce: .plainOrHashed(nonce), now: now, over: transport)
         return try await store.signIn(normalized(person), ids: newIDs, mayRegister: isRegistrationOpen)
     }
 

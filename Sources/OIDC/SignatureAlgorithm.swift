@@ -6,4 +6,7 @@ package enum SignatureAlgorithm: String, Sendable, CaseIterable {
     case es256 = "ES256"
     /// Ed25519; the other curve of that name is not taken.
     case edDSA = "EdDSA"
+
+    /// What a key may say that it is for: for Ed25519 there is a newer name as well (RFC 9864).
+    var names: [String] { self == .edDSA ? [rawValue, "Ed25519"] : [rawValue] }
 }

@@ -226,6 +226,27 @@ struct IdentityLoginTests {
         }
     }
 
+    @Test("is not kept from new keys by tokens that strangers make up, and these have them asked for twice a minute at most")
+    func madeUpTokens() async throws {
+        try await IdentityScene.with { scene in
+            // {"alg":"RS256","kid":"new"}, {}, and no signature of anybody.
+            let body = #"{"id_token":"eyJhbGciOiJSUzI1NiIsImtpZCI6Im5ldyJ9.e30.AAAA","nonce":"a nonce of the app"}"#
+            try concurrently(20) { _ in
+                for _ in 0..<10 {
+                    let answer = try scene.stack.post("/api/auth/oidc/example/token", body)
+                    #expect(answer.problemCode == "id_token_invalid")
+                }
+            }
+            #expect(try scene.control("GET", "counts")["/jwks"]?.integer == 2)
+            try scene.control("POST", "rotate")
+            #expect(try scene.browser().session().status == 200)
+            // The trail has every log-in, and what was refused gathered.
+            try scene.stack.expect(
+                "select count(*) from audit_events where kind = 'login' and outcome = 'succeeded' and detail = 'identity provider'",
+                becomes: "1")
+        }
+    }
+
     @Test("is not possible while the provider is away; sessions go on, and what is wrong is told")
     func outage() async throws {
         try await IdentityScene.with { scene in

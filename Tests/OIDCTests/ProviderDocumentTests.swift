@@ -28,12 +28,15 @@ struct ProviderDocumentTests {
     @Test("that would not do are asked for again, twice a minute at most")
     func rejections() {
         var document = KeptDocument<Int>()
-        var attempts = [document.mayFetch(now: 0)]
+        var attempts = [document.mayFetch(now: 0, .need)]
         document.received(1, now: 0)
         #expect(document.isWanting(now: 1, rejected: 1) && !document.isWanting(now: 1, rejected: 0))
         #expect(document.usable(now: 1, rejected: 1) == nil && document.usable(now: 1, rejected: 0) == 1)
-        for now in [1, 59, 60, 60] as [Int64] { attempts.append(document.mayFetch(now: now)) }
+        for now in [1, 59, 60, 60] as [Int64] { attempts.append(document.mayFetch(now: now, .claim)) }
         #expect(attempts == [true, true, false, true, false])
+        // What strangers may provoke is used up; what the provider itself shows is not.
+        attempts = [60, 61, 62].map { document.mayFetch(now: $0, .need) }
+        #expect(attempts == [true, true, false])
     }
 
     @Test("are fetched once for a thousand who ask at the same time, on whatever loop")
@@ -72,7 +75,7 @@ struct ProviderDocumentTests {
                     fetches += 1
                     return index
                 }
-                _ = try? await document.current(now: Int64(index / 20), rejecting: version?.generation) {
+                _ = try? await document.current(now: Int64(index / 20), rejecting: version?.generation, cause: .claim) {
                     () async throws(ProviderFailure) in
                     fetches += 1
                     return index
