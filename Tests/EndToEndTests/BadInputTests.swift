@@ -22,7 +22,7 @@ struct BadInputTests {
         Route(method: "POST", path: "/api/auth/login", body: account, isOpen: true, allowed: ["POST"]),
         Route(method: "POST", path: "/api/auth/refresh", body: #"{"refresh_token":"x"}"#, isOpen: true, allowed: ["POST"]),
         Route(method: "POST", path: "/api/auth/logout", body: #"{"refresh_token":"x"}"#, isOpen: true, allowed: ["POST"]),
-        Route(method: "GET", path: "/api/me", allowed: ["GET", "HEAD"]),
+        Route(method: "GET", path: "/api/me", allowed: ["GET", "HEAD", "DELETE"]),
         Route(method: "GET", path: "/api/presets", allowed: ["GET", "HEAD", "POST"]),
         Route(method: "POST", path: "/api/presets", body: #"{"name":"n","prompt":"p"}"#, allowed: ["GET", "HEAD", "POST"]),
         Route(method: "GET", path: "/api/presets/\(id)", allowed: ["GET", "HEAD", "PUT", "PATCH", "DELETE"]),

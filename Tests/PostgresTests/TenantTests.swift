@@ -27,6 +27,9 @@ struct TenantTests {
                     from unnest(array[now(), now() + interval '1 month', now() + interval '2 months', '1999-01-01']) as at;
                 insert into idempotency_keys (user_id, route, key, body_hash, resource_id, attempt_id, lease_ends_at)
                     values ('\(user)', 'r', 'k', decode(repeat('00', 32), 'hex'), gen_random_uuid(), gen_random_uuid(), now());
+                insert into api_keys (id, user_id, name, scopes, token_hash)
+                    values (gen_random_uuid(), '\(user)', 'n', '{complete}', sha256('\(user)'));
+                insert into identities (id, user_id, issuer, subject) values (gen_random_uuid(), '\(user)', 'i', '\(user)');
                 insert into voided_attempts (attempt) values (gen_random_uuid());
                 insert into login_networks (account, network, failures, tried_at, expires_at)
                     values ('\(user)', 'n', 0, now(), now());
