@@ -54,6 +54,8 @@ struct RecoveryTests {
     func singleUse() async throws {
         try await Stack.withMail(replicas: 2) { stack, mail in
             try stack.register("ann@example.com", Self.password)
+            // Mails of several requests have no order among them.
+            _ = try mail.mails(to: "ann@example.com")
             for _ in 0..<2 { #expect(try stack.forgot("ann@example.com").status == 202) }
             // Two requests at one time may have become one mail.
             let first = try #require(try mail.mails(to: "ann@example.com", count: 2).last).token()
