@@ -268,11 +268,13 @@ begin
             from given g join usage b using (completion_id)
             where u.completion_id = b.completion_id and u.started_at = b.started_at and u.completion_id = any (lost)
                 and b.started_at > recent and g.outcome not in ('process_lost', '')
-            returning u.user_id, u.started_at,
+            returning u.user_id, u.started_at, nullif(g.upstream, '') as answered_upstream,
                 b.prompt_tokens + b.completion_tokens - g.prompt_tokens - g.completion_tokens as unspent
         ), given_back as (
             select user_id, 0, 0, unspent, started_at from corrected
             union all select instance_scope(), 0, 0, unspent, started_at from corrected where is_guarded
+            union all select upstream_scope(answered_upstream), 0, 0, unspent, started_at
+                from corrected where answered_upstream is not null
         )
         select changes || array_agg(row(g.*)::bucket_change) into changes from given_back g;
     end if;

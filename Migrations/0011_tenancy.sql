@@ -68,6 +68,8 @@ select guard_rows('usage', 'user_id');
 select guard_rows('buckets', 'scope');
 select guard_rows('idempotency_keys', 'user_id');
 select guard_rows('voided_attempts');
+select guard_rows('login_networks');
+select guard_rows('attempt_windows');
 -- The parts of the bill: servers get at them by way of the whole alone.
 select guard_rows(relid) from pg_partition_tree('usage') where relid <> 'usage'::regclass;
 
@@ -119,7 +121,7 @@ grant select, update (stop_requested_at) on reservations to playground_app;
 grant select on usage, buckets, user_limits to playground_app;
 -- What is no user's.
 grant select on plans, instance, schema_migrations to playground_app;
-grant select, insert, update, delete on processes, login_networks, attempt_windows to playground_app;
+grant select, insert, update, delete on processes to playground_app;
 
 -- The arithmetic in their statements.
 grant execute on function
@@ -297,7 +299,8 @@ select guard_task(task)
 from unnest(array[
     'login_credentials', 'refresh_session', 'end_session_by_token', 'recently_revoked', 'purge_sessions', 'purge_idempotency_keys',
     'declare_limits', 'reserve_completions', 'charge_request', 'settle_completions', 'void_attempts', 'note_progress',
-    'orphaned_completions', 'tidy_processes', 'maintain_usage'
+    'orphaned_completions', 'tidy_processes', 'maintain_usage', 'admit_login', 'admit_attempt', 'login_succeeded', 'login_undecided',
+    'give_back_attempt', 'purge_login_networks', 'purge_attempt_windows'
 ]::regproc[]) as task;
 -- A user's insertion makes the row of limits as well.
 alter function keep_user_buckets() security definer set search_path = public, pg_temp;

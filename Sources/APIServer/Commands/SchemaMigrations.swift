@@ -20,8 +20,6 @@ enum SchemaMigrations {
         Migration(name: "0014_api_keys", sql: text(PackageResources._014_api_keys_sql)),
         Migration(name: "0015_audit", sql: text(PackageResources._015_audit_sql)),
         Migration(name: "0016_identities", sql: text(PackageResources._016_identities_sql)),
-        Migration(name: "0017_throttle_tasks", sql: text(PackageResources._017_throttle_tasks_sql)),
-        Migration(name: "0018_late_words", sql: text(PackageResources._018_late_words_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
