@@ -1,3 +1,4 @@
+import StrictJSON
 import TestSupport
 import Testing
 
@@ -25,6 +26,33 @@ struct WithdrawnLinkTests {
             }
             #expect(try stack.send("email/verify", ["token": change]).problemCode == "link_invalid")
             #expect(try stack.logIn("ann@example.com", Self.new).status == 200)
+        }
+    }
+
+    @Test("leave nobody a way in who made the account of an address that is not theirs", arguments: [false, true])
+    func claimed(isConfirmed: Bool) async throws {
+        try await Stack.withMail { stack, mail in
+            let access = try stack.member("ann@example.com", Self.old)
+            let confirmation = try #require(try mail.mails(to: "ann@example.com").last).token(
+                at: "https://app.example.com/verify-email")
+            if isConfirmed { #expect(try stack.send("email/verify", ["token": confirmation]).status == 204) }
+            let made = try stack.asUser("POST", "/api/keys", #"{"name":"a","scopes":["presets"]}"#, token: access)
+            let key = try #require(made["key"]?.string)
+            _ = try stack.rows(
+                """
+                insert into identities (id, user_id, issuer, subject)
+                select gen_random_uuid(), id, 'https://a.example', 'a' from users
+                """)
+            #expect(try stack.asUser("GET", "/api/presets", token: key).status == 200)
+            #expect(try stack.forgot("ann@example.com").status == 202)
+            let reset = try #require(try mail.mails(to: "ann@example.com", count: 2).last).token()
+            #expect(try stack.send("password/reset", ["token": reset, "new_password": Self.new]).status == 204)
+            #expect(try stack.row("select count(*) from identities") == [isConfirmed ? "1" : "0"])
+            if isConfirmed {
+                #expect(try stack.asUser("GET", "/api/presets", token: key).status == 200)
+            } else {
+                try stack.expectRefused(key, on: stack.server, code: "token_invalid", within: .seconds(1))
+            }
         }
     }
 
