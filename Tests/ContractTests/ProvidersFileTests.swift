@@ -8,15 +8,16 @@ import Testing
 
 @Suite("Identity providers are configured by a file that is read strictly")
 struct ProvidersFileTests {
-    private static func read(_ text: String, allowsPlainLoopback: Bool = false, secret: String = "s3cret") throws -> ProvidersFile
-    {
+    private static func read(_ text: String, allowsPlainLoopback: Bool = false, secret: String = "s3cret") throws -> EntriesFile<
+        ProviderConfiguration
+    > {
         let directory = FileManager.default.temporaryDirectory.appending(path: "providers-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         try secret.write(to: directory.appending(path: "secret"), atomically: true, encoding: .utf8)
         let file = directory.appending(path: "providers.json")
         try text.write(to: file, atomically: true, encoding: .utf8)
-        return ProvidersFile(path: file.path, allowsPlainLoopback: allowsPlainLoopback)
+        return ProvidersFile.read(path: file.path, allowsPlainLoopback: allowsPlainLoopback)
     }
 
     private static func entry(_ changes: [String: String?] = [:]) -> String {
@@ -31,7 +32,7 @@ struct ProvidersFileTests {
     func defaults() throws {
         let file = try Self.read("{\"providers\":[\(Self.entry())]}")
         #expect(file.complaints == [])
-        let provider = try #require(file.providers.first)
+        let provider = try #require(file.entries.first)
         #expect(provider.audiences == ["us"] && provider.scopes == ["openid", "email"] && provider.responseMode == .query)
         guard case .none = provider.credential else { throw TestFailure("a secret") }
     }
@@ -44,7 +45,7 @@ struct ProvidersFileTests {
         ])
         let file = try Self.read("{\"providers\":[\(text)]}", allowsPlainLoopback: true)
         #expect(file.complaints == [])
-        let provider = try #require(file.providers.first)
+        let provider = try #require(file.entries.first)
         #expect(
             provider.audiences == ["us", "app"] && provider.scopes == ["openid", "name"] && provider.responseMode == .formPost)
         guard case .secret(let secret) = provider.credential else { throw TestFailure("no secret") }
@@ -77,7 +78,7 @@ struct ProvidersFileTests {
         ] as [([String: String?], String)])
     func mistakes(_ changes: [String: String?], _ complaint: String) throws {
         let file = try Self.read("{\"providers\":[\(Self.entry(changes))]}")
-        #expect(file.providers.isEmpty)
+        #expect(file.entries.isEmpty)
         #expect(file.complaints.contains { $0.hasPrefix("OIDC_PROVIDERS_FILE ") && $0.contains(complaint) }, "\(file.complaints)")
         #expect(!file.complaints.contains { $0.contains("s3cret") || $0.contains("One!") })
     }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Auth
 import PlaygroundCore
 import Postgres
-import StrictJSON
 
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,14 +28,10 @@ struct AuditCommand: ParsableCommand {
     var until: AuditMoment?
     @Option(help: "So many events at most; 0 for all.")
     var limit = 1_000
-    @Flag(help: "Comma-separated values, for spreadsheets.")
-    var csv = false
-    @Flag(help: "An object a line, for programs.")
-    var json = false
+    @OptionGroup var output: RowOptions
 
     func validate() throws {
         guard limit >= 0 else { throw ValidationError("--limit has to be 0 or more") }
-        guard !(csv && json) else { throw ValidationError("--csv and --json exclude each other") }
     }
 
     func run() throws {
@@ -52,23 +47,7 @@ struct AuditCommand: ParsableCommand {
         report.since = since?.timestamp
         report.until = until?.timestamp
         report.limit = limit == 0 ? nil : limit
-        var text = ReportText(isCSV: csv)
-        if !json { text.append(AuditReport.columns) }
-        try report.run(on: connection) { row in
-            if json { text.append(line: Self.object(row)) } else { text.append(row) }
-            if text.isLarge { StandardOutput.write(text.take()) }
-        }
-        StandardOutput.write(text.take())
-    }
-
-    private static func object(_ row: [String?]) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.object { writer in
-            for (column, value) in zip(AuditReport.columns, row) {
-                if column == "count" { writer.member(column, value.flatMap { Int($0) }) } else { writer.member(column, value) }
-            }
-        }
-        return writer.bytes
+        try output.print(columns: AuditReport.columns, number: "count") { try report.run(on: connection, $0) }
     }
 }
 

@@ -25,40 +25,13 @@ struct UserCommand: ParsableCommand {
 
         @Option(help: "Only accounts whose e-mail address contains this.")
         var search: String?
-        @Flag(help: "Comma-separated values, for spreadsheets.")
-        var csv = false
-        @Flag(help: "An object a line, for programs.")
-        var json = false
-
-        func validate() throws {
-            guard !(csv && json) else { throw ValidationError("--csv and --json exclude each other") }
-        }
+        @OptionGroup var output: RowOptions
 
         func run() throws {
             let connection = try BlockingConnection(try OperatorDatabase.configuration())
             var report = UserReport()
             report.search = search?.lowercased()
-            var text = ReportText(isCSV: csv)
-            if !json { text.append(UserReport.columns) }
-            try report.run(on: connection) { row in
-                if json { text.append(line: Self.object(row)) } else { text.append(row) }
-                if text.isLarge { StandardOutput.write(text.take()) }
-            }
-            StandardOutput.write(text.take())
-        }
-
-        private static func object(_ row: [String?]) -> [UInt8] {
-            var writer = JSONWriter()
-            writer.object { writer in
-                for (column, value) in zip(UserReport.columns, row) {
-                    if column == "sessions" {
-                        writer.member(column, value.flatMap { Int($0) })
-                    } else {
-                        writer.member(column, value)
-                    }
-                }
-            }
-            return writer.bytes
+            try output.print(columns: UserReport.columns, number: "sessions") { try report.run(on: connection, $0) }
         }
     }
 

@@ -28,10 +28,10 @@ extension Configuration {
             "this API's address as browsers know it, such as https://api.example.com; http on this machine alone"
         ) { publicURL($0) }
         guard let path = environment.text("OIDC_PROVIDERS_FILE") else { return settings }
-        let file = ProvidersFile(path: path, allowsPlainLoopback: allowsPlainLoopback, files: environment.files)
+        let file = ProvidersFile.read(path: path, allowsPlainLoopback: allowsPlainLoopback, files: environment.files)
         environment.files = file.files
         for complaint in file.complaints { environment.complain(complaint) }
-        settings.providers = file.providers
+        settings.providers = file.entries
         if environment.text("PUBLIC_URL") == nil {
             environment.complain("PUBLIC_URL is not set: identity providers send browsers back to it")
         }

@@ -37,10 +37,10 @@ extension Configuration {
         where environment.text(name) != nil {
             environment.complain("\(name) and UPSTREAMS_FILE are both set: the file says it for each upstream")
         }
-        let file = UpstreamsFile(path: path, timeouts: timeouts, files: environment.files)
+        let file = UpstreamsFile.read(path: path, timeouts: timeouts, files: environment.files)
         environment.files = file.files
         for complaint in file.complaints { environment.complain(complaint) }
-        return file.upstreams
+        return file.entries
     }
 
     /// The upstream that `UPSTREAM_URL` and its companions describe.

@@ -11,13 +11,10 @@ struct ProviderEntry {
     private(set) var files: SecretFiles
     private var reader: FieldReader
 
-    /// - Parameters:
-    ///   - path: what stands in front of a member's name in a complaint.
-    ///   - directory: where a relative path of a file begins.
-    init(_ object: JSONObject, path: String, directory: String, files: SecretFiles) {
-        self.directory = directory
+    init(_ element: EntriesFile<ProviderConfiguration>.Element, files: SecretFiles) {
+        directory = element.directory
         self.files = files
-        reader = FieldReader(object, path: path)
+        reader = FieldReader(element.object, path: element.path)
     }
 
     /// - Throws: every member that cannot be used.

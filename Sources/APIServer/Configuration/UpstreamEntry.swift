@@ -22,14 +22,11 @@ struct UpstreamEntry {
     /// Fields of every request, which say what the exchange is: not for the file to change.
     private static let reserved: Set = ["content-type", "accept", "accept-encoding"]
 
-    /// - Parameters:
-    ///   - path: what stands in front of a member's name in a complaint.
-    ///   - directory: where a relative `key_file` begins.
-    init(_ object: JSONObject, path: String, directory: String, files: SecretFiles) {
-        self.object = object
-        self.directory = directory
+    init(_ element: EntriesFile<Configuration.Upstream>.Element, files: SecretFiles) {
+        object = element.object
+        directory = element.directory
         self.files = files
-        reader = FieldReader(object, path: path)
+        reader = FieldReader(element.object, path: element.path)
     }
 
     /// - Throws: every member that cannot be used.

@@ -1,22 +1,11 @@
 import HTTPClient
 import PlaygroundCore
 import Streaming
-import StrictJSON
 
-/// `UPSTREAMS_FILE`: several upstreams, as JSON. It is read whole, and everything that is wrong with it is told at once, by
-/// the path of the member; a value is never repeated, for it may be a key in the wrong place.
-struct UpstreamsFile {
-    /// In the order of the file; empty where there are complaints.
-    private(set) var upstreams: [Configuration.Upstream] = []
-    /// One sentence each; every one begins with `UPSTREAMS_FILE`.
-    private(set) var complaints: [String] = []
-    /// This one, and those that it names.
-    private(set) var files: SecretFiles
-
-    /// How much of everything a file may have.
+/// `UPSTREAMS_FILE`: several upstreams.
+enum UpstreamsFile {
+    /// How much of everything an entry may have.
     enum Limits {
-        static let bytes = 256 * 1024
-        static let upstreams = 16
         static let models = 200
         static let headers = 32
         /// Bytes of a header's value, and of a key.
@@ -31,62 +20,16 @@ struct UpstreamsFile {
     }
 
     /// - Parameter timeouts: of an upstream for which the file says nothing else.
-    init(path: String, timeouts: UpstreamTimeouts, files: SecretFiles = SecretFiles()) {
-        self.files = files
-        guard let bytes = self.files.contents(of: path, atMost: Limits.bytes) else {
-            complaints.append("UPSTREAMS_FILE names \(path), which cannot be read or has more than \(Limits.bytes) bytes")
-            return
-        }
-        let name = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
-        do {
-            if let object = try JSONValue(parsing: bytes).object {
-                read(object, directory: String(path[..<name]), timeouts)
-            } else {
-                complaints.append("UPSTREAMS_FILE has to be a JSON object with the member `upstreams`")
-            }
-        } catch {
-            complaints.append("UPSTREAMS_FILE is not JSON: \(error)")
-        }
-        if !complaints.isEmpty { upstreams = [] }
-    }
-
-    private mutating func read(_ object: JSONObject, directory: String, _ timeouts: UpstreamTimeouts) {
-        var reader = FieldReader(object)
-        let entries = reader.value("upstreams")?.array ?? []
-        if entries.isEmpty { reader.note("upstreams", .required, "has to be an array of at least one upstream") }
-        if entries.count > Limits.upstreams {
-            reader.note("upstreams", .tooLong, "may have at most \(Limits.upstreams) elements")
-        }
-        do { try reader.finish() } catch { complain(error) }
-        var names: Set<String> = []
-        for (index, element) in entries.prefix(Limits.upstreams).enumerated() {
-            guard let object = element.object else {
-                complaints.append("UPSTREAMS_FILE upstreams.\(index): has to be an object")
-                continue
-            }
-            var entry = UpstreamEntry(object, path: "upstreams.\(index).", directory: directory, files: files)
+    static func read(
+        path: String, timeouts: UpstreamTimeouts, files: SecretFiles = SecretFiles()
+    ) -> EntriesFile<Configuration.Upstream> {
+        EntriesFile(
+            .init(variable: "UPSTREAMS_FILE", member: "upstreams", noun: "an upstream", key: "name"), path: path, files: files,
+            key: \.description.name
+        ) { element, files throws(ServiceError) in
+            var entry = UpstreamEntry(element, files: files)
             defer { files = entry.files }
-            do {
-                let upstream = try entry.upstream(timeouts)
-                if names.insert(upstream.description.name).inserted {
-                    upstreams.append(upstream)
-                } else {
-                    complaints.append("UPSTREAMS_FILE upstreams.\(index).name: is that of an upstream before it")
-                }
-            } catch {
-                complain(error)
-            }
-        }
-    }
-
-    private mutating func complain(_ error: ServiceError) {
-        for field in error.errors {
-            let phrase =
-                switch field.code {
-                case .unknownParameter: "is not a member that it can have"
-                default: String(field.detail.dropFirst(field.param.count + 1))
-                }
-            complaints.append("UPSTREAMS_FILE \(field.param): \(phrase)")
+            return try entry.upstream(timeouts)
         }
     }
 
