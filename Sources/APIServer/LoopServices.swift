@@ -124,7 +124,7 @@ final class LoopServices {
             passwords: PasswordHandlers(passwords: passwords, throttle: throttle, audit: audit),
             identities: IdentityHandlers(
                 settings: configuration.signIn, signIn: signIn, store: logins, accounts: accounts,
-                authentication: authentication, audit: audit, ids: ids),
+                passwords: passwords, authentication: authentication, audit: audit, ids: ids),
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,

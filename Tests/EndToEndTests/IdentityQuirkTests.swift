@@ -84,6 +84,9 @@ struct IdentityQuirkTests {
                 return try stack.asUser(
                     "POST", "/api/me/identities", #"{"code":"\#(code)","code_verifier":"\#(browser.verifier)"}"#, token: token)
             }
+            _ = try stack.rows("update sessions set created_at = created_at - interval '10 minutes'")
+            #expect(try link("ann", token).problemCode == "reauthentication_required", "somebody else may have got hold of it")
+            _ = try stack.rows("update sessions set created_at = created_at + interval '10 minutes'")
             let linked = try link("ann", token)
             #expect(linked.status == 201 && linked["provider"]?.string == "example")
             #expect(try link("ann", token)["id"]?.string == linked["id"]?.string)
@@ -100,6 +103,12 @@ struct IdentityQuirkTests {
             #expect(try stack.asUser("DELETE", "/api/me/identities/\(identity)", token: token).status == 204)
             #expect(try stack.asUser("GET", "/api/me/identities", token: token)["data.0"] == nil)
             #expect(try scene.browser().session(as: "ann")["user.id"]?.string != own["user.id"]?.string)
+
+            _ = try stack.rows("update users set disabled_at = now() where id = '\(eve["user.id"]?.string ?? "")'")
+            #expect(try scene.browser().session(as: "eve").problemCode == "invalid_credentials")
+            try stack.expect(
+                "select count(*) from audit_events where kind = 'login' and outcome = 'failed' and subject_id is not null",
+                becomes: "1")
         }
     }
 

@@ -16,6 +16,7 @@ final class IdentityHandlers {
     private let signIn: SignIn
     private let store: LoginStore
     private let accounts: AccountService
+    private let passwords: PasswordChange
     private let authentication: Authentication
     private let audit: AuditLog
     private let cookies: LoginCookies
@@ -23,12 +24,13 @@ final class IdentityHandlers {
 
     init(
         settings: Configuration.SignInSettings, signIn: SignIn, store: LoginStore, accounts: AccountService,
-        authentication: Authentication, audit: AuditLog, ids: IDSource
+        passwords: PasswordChange, authentication: Authentication, audit: AuditLog, ids: IDSource
     ) {
         self.settings = settings
         self.signIn = signIn
         self.store = store
         self.accounts = accounts
+        self.passwords = passwords
         self.authentication = authentication
         self.audit = audit
         cookies = LoginCookies(isSecure: settings.isSecure)
@@ -147,8 +149,15 @@ final class IdentityHandlers {
             throw error
         }
         if user.isNew { audit.record(event(.registered, .succeeded, of: user.id, context, provider)) }
-        let session = try await accounts.startSession(
-            of: User(id: user.id, email: user.email, plan: user.plan, createdAt: user.createdAt), from: context.origin)
+        let session: IssuedSession
+        do {
+            session = try await accounts.startSession(
+                of: User(id: user.id, email: user.email, plan: user.plan, createdAt: user.createdAt), from: context.origin)
+        } catch {
+            // The account is disabled.
+            if error.code == .invalidCredentials { audit.record(event(.login, .failed, of: user.id, context, provider)) }
+            throw error
+        }
         audit.record(event(.login, .succeeded, of: user.id, context, provider))
         return .response(SessionAnswer(session: session, delivery: delivery).response)
     }
@@ -174,12 +183,14 @@ final class IdentityHandlers {
             })
     }
 
-    /// Gives the caller's account the identity that a code stands for.
+    /// Gives the caller's account the identity that a code stands for. Whoever holds a session for a moment is not to hold the account
+    /// for good: a log-in of the last ten minutes is asked for.
     func link(_ context: RequestContext, _ principal: Principal) async throws -> Response {
         var reader = try await context.fields()
         let code = reader.requiredString("code", bytes: 1024)
         let verifier = reader.requiredString("code_verifier", bytes: 1024)
         try reader.finish()
+        guard try await passwords.credentials(of: principal).isFresh else { throw ServiceError(.reauthenticationRequired) }
         let identity = try await signIn.link(
             code: code, verifier: verifier, to: principal.userID, id: context.newID(ids))
         audit.record(event(.identityLinked, .succeeded, of: principal.userID, context, provider(of: identity)))
