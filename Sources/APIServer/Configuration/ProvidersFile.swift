@@ -33,7 +33,9 @@ struct ProvidersFile {
     init(path: String, allowsPlainLoopback: Bool, files: SecretFiles = SecretFiles()) {
         self.files = files
         guard let bytes = self.files.contents(of: path, atMost: Limits.bytes) else {
-            complaints.append("\(Self.variable) names \(path), which cannot be read or has more than \(Limits.bytes) bytes")
+            complaints.append(
+                "\(Self.variable) names \(ConfigurationFile.shown(path)), which cannot be read or has more than \(Limits.bytes) bytes"
+            )
             return
         }
         let name = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
@@ -79,13 +81,6 @@ struct ProvidersFile {
     }
 
     private mutating func complain(_ error: ServiceError) {
-        for field in error.errors {
-            let phrase =
-                switch field.code {
-                case .unknownParameter: "is not a member that it can have"
-                default: String(field.detail.dropFirst(field.param.count + 1))
-                }
-            complaints.append("\(Self.variable) \(field.param): \(phrase)")
-        }
+        for field in error.errors { complaints.append("\(Self.variable) \(ConfigurationFile.complaint(field))") }
     }
 }

@@ -34,7 +34,9 @@ struct UpstreamsFile {
     init(path: String, timeouts: UpstreamTimeouts, files: SecretFiles = SecretFiles()) {
         self.files = files
         guard let bytes = self.files.contents(of: path, atMost: Limits.bytes) else {
-            complaints.append("UPSTREAMS_FILE names \(path), which cannot be read or has more than \(Limits.bytes) bytes")
+            complaints.append(
+                "UPSTREAMS_FILE names \(ConfigurationFile.shown(path)), which cannot be read or has more than \(Limits.bytes) bytes"
+            )
             return
         }
         let name = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
@@ -80,14 +82,7 @@ struct UpstreamsFile {
     }
 
     private mutating func complain(_ error: ServiceError) {
-        for field in error.errors {
-            let phrase =
-                switch field.code {
-                case .unknownParameter: "is not a member that it can have"
-                default: String(field.detail.dropFirst(field.param.count + 1))
-                }
-            complaints.append("UPSTREAMS_FILE \(field.param): \(phrase)")
-        }
+        for field in error.errors { complaints.append("UPSTREAMS_FILE \(ConfigurationFile.complaint(field))") }
     }
 
     /// What is wrong with a value that is to be sent in this field, without the value; nil where it can be.
