@@ -39,6 +39,13 @@ long csystem_raise_descriptor_limit(void) {
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (long)limit.rlim_cur : -1;
 }
 
+void csystem_forbid_core_dumps(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
+    limit.rlim_cur = 0;
+    setrlimit(RLIMIT_CORE, &limit);
+}
+
 const void *csystem_find(const void *haystack, size_t count, const void *needle, size_t needle_count) {
     return memmem(haystack, count, needle, needle_count);
 }

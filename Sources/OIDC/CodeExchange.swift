@@ -52,11 +52,15 @@ struct CodeExchange {
         return text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
     }
 
-    /// What may stand in a log: a word, not whatever was sent.
-    private static func errorName(_ name: String?) -> String {
-        guard let name, (1...40).contains(name.utf8.count),
-            name.utf8.allSatisfy({ $0 &- UInt8(ascii: "a") < 26 || $0 == UInt8(ascii: "_") })
-        else { return "" }
+    /// RFC 6749, 5.2 and 4.1.2.1, and RFC 8707.
+    private static let errorNames: Set = [
+        "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+        "access_denied", "server_error", "temporarily_unavailable", "invalid_target",
+    ]
+
+    /// What may stand in a log: a name that is known, for anything else may be our secret, sent back.
+    static func errorName(_ name: String?) -> String {
+        guard let name, errorNames.contains(name) else { return "" }
         return name
     }
 }

@@ -50,8 +50,11 @@ package struct PostgresConfiguration: Sendable {
     ///
     /// Throws without repeating any part of the string: libpq's own complaint can quote the password.
     package init(_ conninfo: String, applicationName: String = "playground-api") throws(PostgresError) {
+        guard !Self.hasStrayAtSign(conninfo) else {
+            throw .unavailable("the connection string has an @ too many: in a password it is written %40")
+        }
         guard let options = PQconninfoParse(conninfo, nil) else {
-            throw .unavailable("the connection string is not one that libpq can read")
+            throw .unavailable("the connection string is neither a URI nor keywords and values as libpq reads them")
         }
         defer { PQconninfoFree(options) }
         var given: [Parameter] = []
@@ -69,6 +72,14 @@ package struct PostgresConfiguration: Sendable {
         guard ports.allSatisfy({ $0.isEmpty || UInt16($0) ?? 0 > 0 }) else {
             throw .unavailable("the connection string has a port that is no number from 1 to 65535")
         }
+    }
+
+    /// Whether an `@` stands in a URI where none ends the password. libpq would take what is behind the first one for the host, or for the
+    /// database, and tell everybody its name.
+    private static func hasStrayAtSign(_ conninfo: String) -> Bool {
+        guard let scheme = ["postgresql://", "postgres://"].first(where: { conninfo.hasPrefix($0) }) else { return false }
+        let parts = conninfo.dropFirst(scheme.count).prefix { $0 != "?" }.split(separator: "@", omittingEmptySubsequences: false)
+        return parts.count > 2 || (parts.count == 2 && parts[0].contains("/"))
     }
 
     /// The number of hosts to try in turn.

@@ -31,7 +31,7 @@ package struct UpstreamErrorReport: Sendable, Equatable {
         }
         let message = members["message"]?.string ?? ""
         let words = [Self.word(members["type"]), Self.word(members["code"]), Self.liteLLMClass(message)].compactMap(\.self)
-        label = words.joined(separator: " ")
+        label = words.filter(Self.isPlain).joined(separator: " ")
         status = Self.status(members["code"])
         classify(words, message: message, param: members["param"]?.string ?? Self.unsupportedParameter(words, message))
         if isUpstreamsOwn {
@@ -128,6 +128,12 @@ package struct UpstreamErrorReport: Sendable, Equatable {
             default: nil
             }
         return number.flatMap { 400...599 ~= $0 ? Int($0) : nil }
+    }
+
+    /// Whether a word may stand in a log: a name without digits, or a small number. A key that comes back as a code mixes both.
+    private static func isPlain(_ word: String) -> Bool {
+        let digits = word.utf8.count { $0 &- UInt8(ascii: "0") < 10 }
+        return digits == 0 || (digits == word.utf8.count && digits <= 5)
     }
 
     /// A short identifier; nil for what is none.

@@ -67,6 +67,7 @@ struct ProvidersFileTests {
             ),
             (["client_secret": #"" ""#], "providers.0.client_secret: is empty"),
             (["surprise": "1"], "providers.0.surprise: is not a member"),
+            (["as3cret-1.X": "1"], "providers.0: has a member that it cannot have"),
             (["response_mode": #""fragment""#], "providers.0.response_mode: has to be one of: query, form_post"),
             (["scopes": #"["a b"]"#], "providers.0.scopes.0: has a character"),
             (["audiences": "[1]"], "providers.0.audiences.0: has to be"),

@@ -131,6 +131,21 @@ struct UpstreamsFileTests {
     }
 
     @Test(
+        "a secret in the place of a file's name, or of a member's, is not repeated",
+        arguments: [
+            ["UPSTREAMS_FILE": #"{"upstreams":[{"key":"sk-topsecret1"}]}"#], ["UPSTREAM_API_KEY_FILE": "sk-topsecret1"],
+            ["DATABASE_URL_FILE": "postgres://u:topsecret@h/d"], ["SESSION_KEYS_FILE": "k1:topsecret"],
+            ["SMTP_PASSWORD_FILE": "topsecret"], ["OIDC_PROVIDERS_FILE": #"[{"client_secret":"topsecret"}]"#],
+        ])
+    func misplaced(variables: [String: String]) {
+        let complaints = Self.complaints { try Configuration(Environment(variables)) }
+        #expect(complaints.contains { $0.hasPrefix("\(variables.keys.first ?? "") names something") }, "\(complaints)")
+        for complaint in complaints + Self.complaints(#"{"sk-topsecret1":1,"upstreams":[{"sk-topsecret1":1}]}"#) {
+            #expect(!complaint.contains("topsecret"), "\(complaint)")
+        }
+    }
+
+    @Test(
         "beside a file nothing may be said about the one upstream",
         arguments: [
             ("UPSTREAM_URL", "http://h"), ("UPSTREAM_API_KEY", secret), ("UPSTREAM_API_KEY_FILE", "/none"),

@@ -46,6 +46,26 @@ struct PostgresConfigurationTests {
         #expect(value("port", onePort.parameters(host: 1)) == "7")
     }
 
+    @Test(
+        "a password with an @ that is not written %40 is refused, before a part of it passes for the name of a host",
+        arguments: [
+            "postgres://u:hunt@er2@h/d", "postgresql://u:hunt@er2@@h/d", "postgres://u:hunt@e/r2@h/d",
+            "postgres://u:123/hunt@er2@h",
+            "postgres://u:123/hunter2@h/d",
+        ])
+    func strayAtSign(conninfo: String) {
+        let error = #expect(throws: PostgresError.self) { try PostgresConfiguration(conninfo) }
+        #expect(error.map { "\($0)".contains("%40") && !"\($0)".contains("r2") } == true)
+    }
+
+    @Test(
+        "an @ where one belongs, or none, is no mistake",
+        arguments: [
+            "postgres://u:p%40q@h/d", "postgres://h/d", "postgres://u@h:1,i:2/d?options=a@b", "host=h password=a@b@c",
+            "postgres://%40s/d",
+        ])
+    func atSign(conninfo: String) throws { _ = try PostgresConfiguration(conninfo) }
+
     @Test("neither a bad string, nor a description, nor a dump shows the password")
     func secrets() throws {
         let error = #expect(throws: PostgresError.self) { try PostgresConfiguration("postgresql://u:hunter2@h:port:x/%zz") }

@@ -195,6 +195,18 @@ struct UpstreamErrorReportTests {
     }
 
     @Test(
+        "is told in the log by words, and not by a key that stands in their place",
+        arguments: [
+            ("insufficient_quota", "insufficient_quota"), ("BadRequestError", "BadRequestError"), ("1113", "1113"),
+            ("sk-Qw7PLantedKey93xKz41Vb", ""), ("9f86d081884c7d659a2feaa0c55ad015", ""), ("8842099317", ""),
+        ])
+    func keyAsCode(code: String, label: String) {
+        for body in [#"{"error":{"message":"m","code":"\#(code)"}}"#, #"{"object":"error","message":"m","type":"\#(code)"}"#] {
+            #expect(UpstreamErrorReport(body: Array(body.utf8).span).label == label)
+        }
+    }
+
+    @Test(
         "inside a stream without a known word is the upstream's failure",
         arguments: ["{}", #"{"error":{"code":500}}"#, "what", "[]"])
     func unknown(body: String) {

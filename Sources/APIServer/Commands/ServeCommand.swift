@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,6 +13,8 @@ struct ServeCommand: AsyncParsableCommand {
             """)
 
     func run() async throws {
+        // All keys stand in this process's memory. Who needs a core file allows it to the process: prlimit --core=unlimited --pid PID.
+        csystem_forbid_core_dumps()
         let configuration = try Configuration()
         // Nothing runs yet that would wait for it.
         if let objection = try ApplicationRole.objection(to: configuration.database) {

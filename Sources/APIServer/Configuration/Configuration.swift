@@ -135,7 +135,8 @@ struct Configuration: Sendable {
         do {
             return try PostgresConfiguration(text)
         } catch {
-            environment.complain("\(name) is not a libpq URI or keyword string")
+            let reason = if case .unavailable(let reason) = error { reason } else { "\(error)" }
+            environment.complain("\(name): \(reason)")
             return nil
         }
     }

@@ -47,7 +47,9 @@ struct EntriesFile<Entry> {
         self.form = form
         self.files = files
         guard let bytes = self.files.contents(of: path, atMost: Self.bytes) else {
-            complaints.append("\(form.variable) names \(path), which cannot be read or has more than \(Self.bytes) bytes")
+            complaints.append(
+                "\(form.variable) names \(ConfigurationFile.shown(path)), which cannot be read or has more than \(Self.bytes) bytes"
+            )
             return
         }
         let name = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
@@ -93,13 +95,6 @@ struct EntriesFile<Entry> {
     }
 
     private mutating func complain(_ error: ServiceError) {
-        for field in error.errors {
-            let phrase =
-                switch field.code {
-                case .unknownParameter: "is not a member that it can have"
-                default: String(field.detail.dropFirst(field.param.count + 1))
-                }
-            complaints.append("\(form.variable) \(field.param): \(phrase)")
-        }
+        for field in error.errors { complaints.append("\(form.variable) \(ConfigurationFile.complaint(field))") }
     }
 }

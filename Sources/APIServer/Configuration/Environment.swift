@@ -29,7 +29,7 @@ struct Environment {
         }
         guard let path else { return nil }
         guard let contents = files.contents(of: path, atMost: ConfigurationFile.secretBytes) else {
-            complain("\(name)_FILE names \(path), which cannot be read or is no file for a secret")
+            complain("\(name)_FILE names \(ConfigurationFile.shown(path)), which cannot be read or is no file for a secret")
             return nil
         }
         let value = String(decoding: contents, as: UTF8.self).trimmed

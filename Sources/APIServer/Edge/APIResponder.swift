@@ -9,7 +9,7 @@ import PlaygroundCore
 /// into a problem.
 final class APIResponder: Responder {
     private static let baseFields: ResponseFields = [.cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
-    private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+    static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
 
     private let router: Router<Endpoint>
     private let authentication: Authentication

@@ -25,7 +25,8 @@ struct RequestEntry: Sendable {
     /// Writes the entry as members of the object that is open.
     func writeMembers(to writer: inout JSONWriter) {
         writer.member("request_id", id.description)
-        writer.member("method", method.rawValue)
+        // Another one is whatever a client wrote there.
+        writer.member("method", APIResponder.methods.contains(method) ? method.rawValue : "other")
         writer.member("route", route)
         writer.member("status", status)
         writer.member("duration_ms") { $0.thousandths(microseconds) }

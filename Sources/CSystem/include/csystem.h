@@ -18,6 +18,8 @@ long csystem_send(int descriptor, const void *bytes, size_t count);
 long csystem_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds);
 /// Raises the soft limit on descriptors to the hard one; returns the limit now in force.
 long csystem_raise_descriptor_limit(void);
+/// Lowers the soft limit on core files to nothing, whatever it was; the hard one stays.
+void csystem_forbid_core_dumps(void);
 /// The first occurrence of `needle` in `haystack`, or NULL.
 const void *csystem_find(const void *haystack, size_t count, const void *needle, size_t needle_count);
 /// Bytes that the kernel holds for a socket's peer, unsent or not acknowledged; 0 where that cannot be told.
