@@ -53,7 +53,7 @@ struct CodeExchange {
     }
 
     /// What may stand in a log: a word, not whatever was sent.
-    private static func errorName(_ name: String?) -> String {
+    static func errorName(_ name: String?) -> String {
         guard let name, (1...40).contains(name.utf8.count),
             name.utf8.allSatisfy({ $0 &- UInt8(ascii: "a") < 26 || $0 == UInt8(ascii: "_") })
         else { return "" }
