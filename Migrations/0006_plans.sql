@@ -193,8 +193,9 @@ end
 $$;
 
 -- Has the commit of this transaction not wait for the disk, where its rows had to be waited for, or are known to be in demand: the
--- next ones that wait get them at once, instead of each after another flush. Whoever called has to call `flush_commits` then, before it believes that anything
--- was done; what was built on it meanwhile cannot become durable without it, because the log is written in order.
+-- next ones that wait get them at once, instead of each after another flush. Whoever called has to wait for the disk then, by a
+-- commit of its own, before it believes that anything was done; what was built on it meanwhile cannot become durable without it,
+-- because the log is written in order.
 create function release_early(is_crowded boolean, waiting_since timestamptz) returns boolean
 language plpgsql
 as $$
@@ -204,11 +205,6 @@ begin
     return true;
 end
 $$;
-
--- Returns when everything that was committed before it is on the disk: a record of its own is, and the log is written in order.
-create function flush_commits() returns void
-language sql
-as $$ select pg_logical_emit_message(true, 'flush_commits', '') $$;
 
 -- Microseconds until a bucket at `level` holds `units`.
 create function wait_for(units bigint, level bigint, per_minute bigint) returns bigint

@@ -56,7 +56,7 @@ create type admission as (
     remaining bigint,
     -- Why completions are paused.
     reason text,
-    -- Whether `flush_commits` has to be called before anybody is told.
+    -- Whether the commit has to be waited for before anybody is told: see `release_early`.
     is_unflushed boolean
 );
 

@@ -168,7 +168,7 @@ create type bucket_change as (scope uuid, slots bigint, requests bigint, tokens 
 --
 -- Reservations, bills and buckets are locked before anything is read from them, in the order of their keys, so that two batches
 -- cannot wait for each other in a circle. The answer has the completions that need no further attempt: what another transaction
--- settled at the same moment is not among them yet; and whether `flush_commits` has to be called before they count as settled.
+-- settled at the same moment is not among them yet; and whether the commit has to be waited for before they count as settled.
 create function settle_completions(
     completions uuid[], attempts uuid[], prompts bigint[], outputs bigint[], cached bigint[], reasoning bigint[], sources text[], outcomes text[],
     reasons text[], models text[], upstreams text[], is_crowded boolean
@@ -320,5 +320,31 @@ begin
     blanks := array_fill(''::text, array[cardinality(ids)]);
     perform settle_completions(
         ids, kept, zeros, zeros, zeros, zeros, array_fill('exact'::text, array[cardinality(ids)]), blanks, blanks, blanks, blanks, false);
+end
+$$;
+
+-- Admits and settles a completion of a user who is made for it, and takes all of it back. Postgres plans each statement of a function
+-- when a connection first comes to it, which takes 20 ms in all here: that is done before anybody waits for it. Answers the verdict.
+create function rehearse_limits() returns text
+language plpgsql
+-- Of these rows only the instance's is anybody's, and only where it has a budget.
+set lock_timeout = '100ms'
+as $$
+declare
+    somebody uuid := gen_random_uuid();
+    completion uuid := gen_random_uuid();
+    heard text;
+begin
+    begin
+        insert into users (id, email) values (somebody, somebody || '@rehearsal.invalid');
+        select verdict into heard from reserve_completions(
+            gen_random_uuid(), array[completion], array[gen_random_uuid()], array[somebody], array[null::uuid], array[1::bigint],
+            array[1::bigint], (select coalesce(models[1:1], '{*}') from plans where name = 'default'), array[null::uuid], '{""}', true);
+        perform settle_completions(
+            array[completion], array[null::uuid], '{1}', '{1}', '{0}', '{0}', '{exact}', '{done}', '{stop}', '{""}', '{""}', true);
+        raise exception 'it was a rehearsal' using errcode = 'triggered_action_exception';
+    exception
+        when others then return coalesce(heard, sqlerrm);
+    end;
 end
 $$;

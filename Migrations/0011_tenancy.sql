@@ -126,7 +126,7 @@ grant select, insert, update, delete on processes to playground_app;
 -- The arithmetic in their statements.
 grant execute on function
     limit_of(jsonb, text, bigint), advanced(buckets, bigint, bigint, timestamptz), refilled(bigint, bigint, timestamptz, timestamptz),
-    full_level(), utc_day(timestamptz), utc_month(timestamptz), limits_clock(), flush_commits()
+    full_level(), utc_day(timestamptz), utc_month(timestamptz), limits_clock()
     to playground_app;
 
 -- From here on the tasks of servers before a user is known, or for all users.
@@ -298,8 +298,8 @@ $$;
 select guard_task(task)
 from unnest(array[
     'login_credentials', 'refresh_session', 'end_session_by_token', 'recently_revoked', 'purge_sessions', 'purge_idempotency_keys',
-    'declare_limits', 'reserve_completions', 'charge_request', 'settle_completions', 'void_attempts', 'note_progress',
-    'orphaned_completions', 'tidy_processes', 'maintain_usage', 'admit_login', 'admit_attempt', 'login_succeeded', 'login_undecided',
+    'declare_limits', 'reserve_completions', 'charge_request', 'settle_completions', 'rehearse_limits', 'void_attempts',
+    'note_progress', 'orphaned_completions', 'tidy_processes', 'maintain_usage', 'admit_login', 'admit_attempt', 'login_succeeded', 'login_undecided',
     'give_back_attempt', 'purge_login_networks', 'purge_attempt_windows'
 ]::regproc[]) as task;
 -- A user's insertion makes the row of limits as well.

@@ -117,7 +117,8 @@ end
 $$;
 select guard_task('take_mail');
 
--- Makes a mail's link good, before the mail is sent: until `lifetime` from now. One that is sent again gets the same.
+-- Makes a mail's link good, before the mail is sent: until `lifetime` from now. One that is sent again gets the same. One to another
+-- address is made good only while its mail is to be sent: whoever withdraws that waits for this, and withdraws the link too.
 create function arm_link(
     link uuid, owner uuid, purpose text, email text, token_hash bytea, lifetime interval
 ) returns void
@@ -125,8 +126,12 @@ language plpgsql
 as $$
 #variable_conflict use_column
 begin
+    -- In the order in which accounts are deleted: first the user, then their mails.
+    perform from users u where u.id = owner for key share;
     insert into account_links (id, user_id, purpose, email, token_hash, expires_at)
-    select link, u.id, arm_link.purpose, arm_link.email, arm_link.token_hash, now() + lifetime from users u where u.id = owner
+    select link, u.id, arm_link.purpose, arm_link.email, arm_link.token_hash, now() + lifetime from users u
+    where u.id = owner
+        and (arm_link.purpose <> 'change' or exists (select from mail_outbox o where o.id = link for key share))
     on conflict (id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at;
 end
 $$;
@@ -182,6 +187,18 @@ begin
 end
 $$;
 
+-- Another password stands for another holder: what the one before has asked for by mail, be it another password or another address,
+-- comes to nothing.
+create function void_links(owner uuid) returns void
+language plpgsql
+as $$
+begin
+    delete from mail_outbox o where o.user_id = owner and o.kind in ('change_email', 'reset_password', 'invitation');
+    delete from account_links l where l.user_id = owner and l.purpose in ('change', 'reset', 'invite');
+end
+$$;
+select guard_task('void_links');
+
 -- The address that a link that sets a password was sent to; null where it is no good, or not any more.
 create function password_link(link uuid, given_purpose text, given_hash bytea) returns text
 language plpgsql stable
@@ -195,8 +212,9 @@ end
 $$;
 select guard_task('password_link');
 
--- Sets a password by a link, which is used up with all others that would set one, and ends all sessions: whose, and which they were; nulls
--- where the link is no good. Who follows a link has shown that its address is theirs. The owner is told by mail where there is mail.
+-- Sets a password by a link, which is used up with all others that would set one or another address, and ends all sessions: whose,
+-- and which they were; nulls where the link is no good. Who follows a link has shown that its address is theirs. The owner is told
+-- by mail where there is mail.
 create function use_password_link(
     link uuid, given_purpose text, given_hash bytea, new_password_hash text, notice uuid, out owner uuid, out ended uuid[]
 )
@@ -214,7 +232,7 @@ begin
     where u.id = used.user_id and u.email = used.email
     returning u.id into owner;
     if owner is null then return; end if;
-    delete from account_links l where l.user_id = owner and l.purpose in ('reset', 'invite');
+    perform void_links(owner);
     if notice is not null then
         insert into mail_outbox (id, kind, user_id, email) values (notice, 'password_changed', owner, used.email);
     end if;

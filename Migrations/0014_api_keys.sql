@@ -65,6 +65,8 @@ begin
 end
 $$;
 select guard_task('keys_deleted');
+-- A trigger needs no grant to run, but whoever has one may have it run for rows of a table of their own.
+revoke execute on function keys_deleted() from playground_app;
 create trigger api_keys_deleted after delete on api_keys
     referencing old table as gone for each statement execute function keys_deleted();
 
@@ -101,7 +103,7 @@ as $$
 begin
     verdict := 'unknown_user';
     -- Nobody else makes one of this user's meanwhile.
-    perform from users where id = owner for no key update;
+    perform from users where id = owner and disabled_at is null for no key update;
     if not found then return; end if;
     verdict := 'expired';
     if ends_at <= now() or ends_at > now() + interval '3660 days' then return; end if;
@@ -206,14 +208,15 @@ end
 $$;
 select guard_task('give_back_key_request');
 
--- Who may not log in has no keys that work.
+-- The keys of who may not log in go, like their sessions: they do not come to life again with the account.
 create function user_disabled() returns trigger language plpgsql
 as $$
 begin
-    perform end_keys(array_agg(k.id), array_agg(k.user_id)) from api_keys k where k.user_id = new.id having count(*) > 0;
+    delete from api_keys where user_id = new.id;
     return null;
 end
 $$;
 select guard_task('user_disabled');
+revoke execute on function user_disabled() from playground_app;
 create trigger user_disabled after update of disabled_at on users
     for each row when (old.disabled_at is null and new.disabled_at is not null) execute function user_disabled();

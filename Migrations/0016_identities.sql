@@ -231,6 +231,24 @@ begin
 end
 $$;
 
+-- Whoever sets a password by a link to an address that nobody had confirmed need not be who made the account: what that one could still
+-- get in by goes.
+create function address_claimed() returns trigger language plpgsql
+as $$
+begin
+    delete from api_keys where user_id = new.id;
+    delete from identities where user_id = new.id;
+    return null;
+end
+$$;
+select guard_task('address_claimed');
+revoke execute on function address_claimed() from playground_app;
+create trigger address_claimed after update of password_hash, email_verified_at on users
+    for each row when (
+        old.email_verified_at is null and new.email_verified_at is not null
+        and old.password_hash is distinct from new.password_hash)
+    execute function address_claimed();
+
 -- Removes what is over.
 create function purge_logins(at_most bigint) returns bigint
 language plpgsql

@@ -70,7 +70,8 @@ final class LoopServices {
         let io = loop.io
         let ids = IDSource()
         let database = PostgresClient(
-            configuration: configuration.database, io: io, logger: shared.logger, slowLane: first?.slowLane)
+            configuration: configuration.database, io: io, logger: shared.logger, slowLane: first?.slowLane,
+            rehearsal: first == nil ? LimitLane.rehearsal : [])
         let first =
             first
             ?? FirstLoop(

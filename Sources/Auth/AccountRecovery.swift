@@ -10,7 +10,8 @@ package final class AccountRecovery {
     private let keys: SessionKeys
     private let hasher: PasswordHasher
     private let revoked: RevokedSessions
-    private let sendsMail: Bool
+    /// Whether there is somebody to hand mails to.
+    package let sendsMail: Bool
     private let now: WallClock
 
     /// - Parameters:

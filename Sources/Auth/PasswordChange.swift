@@ -55,7 +55,7 @@ package final class PasswordChange {
     }
 
     /// Sets the password, and ends the user's other sessions on every replica. Log-ins with the old password that are under way
-    /// come to nothing.
+    /// come to nothing, and so do links that were mailed before: whoever knew the old one may have had the account's address changed.
     /// - Throws: `wrong_password` where it was changed meanwhile; `overloaded`; `database_unavailable`.
     package func change(to password: String, _ credentials: Credentials, by principal: Principal) async throws(ServiceError) {
         let hash = try await hasher.hash(password)
@@ -64,6 +64,7 @@ package final class PasswordChange {
             let results = try await database.transaction(
                 [
                     (PasswordStatements.change, [user, .text(hash), .text(credentials.hash)]),
+                    (PasswordStatements.voidLinks, [user, .text(hash)]),
                     (SessionBookStatements.endOthersAfterChange, [user, .uuid(principal.sessionID?.uuid), .text(hash)]),
                 ], tenant: principal.userID, deadline: .seconds(1))
             guard let changed = results.first, let others = results.last else { throw .decoding("no result") }

@@ -1,12 +1,11 @@
-import Dispatch
 import Glibc
 package import PlaygroundCore
 import Synchronization
 
 /// Hashes and checks passwords with scrypt, away from the loops: a hash is 128 MiB and a third of a second of one core.
 ///
-/// At most half the cores hash at once, so that everybody else's requests keep the others; at most 32 callers wait,
-/// and whoever comes beyond gets `overloaded` at once. One hasher is shared by all loops. Its cost cannot be set.
+/// At most half the cores hash at once, behind everything else there is to do; at most 32 callers wait, and whoever comes beyond gets
+/// `overloaded` at once. One hasher is shared by all loops. Its cost cannot be set.
 package final class PasswordHasher: Sendable {
     /// How many callers may wait for a place.
     package static let queueLimit = 32
@@ -17,35 +16,30 @@ package final class PasswordHasher: Sendable {
         let password: [UInt8]
         let salt: [UInt8]
         let cost: PasswordHash.Cost
-        /// Resumed once, from the hashing queue; nil where memory was out.
+        /// Resumed once, from the hashing thread; nil where memory was out.
         let done: UnsafeContinuation<[UInt8]?, Never>
     }
 
     private struct State {
-        /// Indices of `places` that nobody uses.
-        var idle: [Int]
+        /// Threads that hash.
+        var running = 0
         var waiting: [Job] = []
         /// Callers of ``admitting(_:)``.
         var inside = 0
     }
 
-    /// Serial queues: each has a thread of its own while it works. A concurrent one would share the few threads of Dispatch's
-    /// global pool with everything else that blocks.
-    private let places: [DispatchQueue]
-    private let state: Mutex<State>
-
     /// How many hash at once.
-    var width: Int { places.count }
+    let width: Int
+    private let state = Mutex(State())
 
     /// - Parameter cores: how many the process may use; by default those that are online.
     package init(cores: Int = sysconf(Int32(_SC_NPROCESSORS_ONLN))) {
-        places = (0..<max(1, cores / 2)).map { DispatchQueue(label: "password-hashing-\($0)") }
-        state = Mutex(State(idle: Array(places.indices)))
+        width = max(1, cores / 2)
     }
 
     /// How many hashes are being computed and how many callers wait, at this moment.
     package var load: (running: Int, waiting: Int) {
-        state.withLock { (places.count - $0.idle.count, $0.waiting.count) }
+        state.withLock { ($0.running, $0.waiting.count) }
     }
 
     /// Runs what is going to hash a password, if so many may hash or wait for it as there are inside already. Whoever comes beyond
@@ -55,7 +49,7 @@ package final class PasswordHasher: Sendable {
         _ body: () async throws(ServiceError) -> Result
     ) async throws(ServiceError) -> Result {
         let isAdmitted = state.withLock { state in
-            guard state.inside < places.count + Self.queueLimit else { return false }
+            guard state.inside < width + Self.queueLimit else { return false }
             state.inside += 1
             return true
         }
@@ -106,7 +100,9 @@ package final class PasswordHasher: Sendable {
         let key = await withUnsafeContinuation { done in
             let job = Job(password: PasswordHash.input(password), salt: salt, cost: cost, done: done)
             switch admit(job) {
-            case .run(let place): places[place].async { [self] in work(job, at: place) }
+            case .run:
+                // Without a thread nobody hashes, nor those who have begun to wait for this one.
+                if !BackgroundThread.start({ [self] in work(job, by: Self.deriveKey) }) { work(job) { _ in nil } }
             case .wait: break
             case .refuse:
                 isRefused = true
@@ -115,31 +111,38 @@ package final class PasswordHasher: Sendable {
         }
         if isRefused { throw Self.refusal }
         guard let key else {
-            let cause = "scrypt failed: no memory for \(cost.bytes) bytes"
+            let cause = "scrypt failed: no thread, or no memory for \(cost.bytes) bytes"
             throw ServiceError(.overloaded, retryAfter: Self.retryAfter, cause: cause)
         }
         return key
     }
 
-    private enum Admission { case run(place: Int), wait, refuse }
+    private enum Admission { case run, wait, refuse }
 
     private func admit(_ job: Job) -> Admission {
         state.withLock { state in
-            if let place = state.idle.popLast() { return .run(place: place) }
+            if state.running < width {
+                state.running += 1
+                return .run
+            }
             guard state.waiting.count < Self.queueLimit else { return .refuse }
             state.waiting.append(job)
             return .wait
         }
     }
 
-    /// One place's work: its job, then those that wait, oldest first.
-    private func work(_ first: Job, at place: Int) {
+    private static func deriveKey(_ job: Job) -> [UInt8]? {
+        PasswordHash.deriveKey(password: job.password, salt: job.salt, cost: job.cost)
+    }
+
+    /// One thread's work: its job, then those that wait, oldest first.
+    private func work(_ first: Job, by answer: (Job) -> [UInt8]?) {
         var next: Job? = first
         while let job = next {
-            job.done.resume(returning: PasswordHash.deriveKey(password: job.password, salt: job.salt, cost: job.cost))
+            job.done.resume(returning: answer(job))
             next = state.withLock { state in
                 guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
-                state.idle.append(place)
+                state.running -= 1
                 return nil
             }
         }

@@ -16,4 +16,8 @@ enum PasswordStatements {
     static let change = PostgresStatement(
         "auth_change_password",
         "update users set password_hash = $2 where id = $1::uuid and password_hash = $3 returning id")
+
+    /// Withdraws what was asked for by mail under the old password. Behind `change`, in one transaction. $1 user, $2 new hash.
+    static let voidLinks = PostgresStatement(
+        "auth_void_links", "select void_links(id) from users where id = $1::uuid and password_hash = $2")
 }

@@ -54,3 +54,11 @@ uint64_t csystem_acknowledged_bytes(int socket) {
     socklen_t length = sizeof info;
     return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_bytes_acked : 0;
 }
+
+int csystem_timer(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); }
+
+void csystem_start_timer(int timer, long microseconds) {
+    if (microseconds < 1) microseconds = 1;
+    struct itimerspec time = {.it_value = {.tv_sec = microseconds / 1000000, .tv_nsec = microseconds % 1000000 * 1000}};
+    timerfd_settime(timer, 0, &time, NULL);
+}

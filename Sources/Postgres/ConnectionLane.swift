@@ -11,6 +11,9 @@ final class ConnectionLane: PostgresConnectionOwner {
         let idle: Duration?
     }
 
+    /// Milliseconds after which a connection is used although its rehearsal has not ended.
+    private static let rehearsalTime: Int64 = 1_000
+
     let limits: Limits
     private let io: LoopIO
     private unowned let client: PostgresClient
@@ -96,6 +99,17 @@ final class ConnectionLane: PostgresConnectionOwner {
     }
 
     func connectionReady(_ connection: PostgresConnection) {
+        let steps = client.rehearsal(of: self)
+        if steps.isEmpty { return admit(connection) }
+        connection.send(
+            PostgresCall(steps, deadline: io.now + Self.rehearsalTime, io: io) { [weak self, weak connection] _ in
+                // It may have been lost meanwhile.
+                guard let self, let connection, opening.contains(where: { $0 === connection }) else { return }
+                admit(connection)
+            })
+    }
+
+    private func admit(_ connection: PostgresConnection) {
         opening.removeAll { $0 === connection }
         connections.append(connection)
         downSince = nil

@@ -34,6 +34,7 @@ package final class PostgresClient {
     private var slow: ConnectionLane?
     /// Another client's, in place of an own one.
     private let slowLane: SharedLane?
+    private let rehearsal: [PostgresStatement]
     private var backoff = Backoff()
     /// Counts up; the configuration takes it modulo the number of hosts.
     private var host = 0
@@ -46,16 +47,19 @@ package final class PostgresClient {
     /// - Parameters:
     ///   - io: of the loop that the client belongs to; every call is made there.
     ///   - slowLane: where calls on the slow lane go; nil for a lane of its own.
+    ///   - rehearsal: statements without values that each connection of the hot lane runs before it is given calls, so that what
+    ///     the server does once for a connection is done when somebody waits. That one fails changes nothing.
     ///   - random: from 0 up to 1, for jitter.
     package init(
         configuration: PostgresConfiguration, io: LoopIO, logger: Logger, slowLane: SharedLane? = nil,
-        random: @escaping () -> Double = { Double.random(in: 0..<1) }
+        rehearsal: [PostgresStatement] = [], random: @escaping () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.configuration = configuration
         self.io = io
         self.logger = logger
         self.random = random
         self.slowLane = slowLane
+        self.rehearsal = rehearsal
         let pools = configuration.lanes
         hot = ConnectionLane(
             .init(connections: pools.hotConnections, depth: pools.hotDepth, waiting: pools.hotWaiting, idle: nil), io: io,
@@ -177,6 +181,12 @@ package final class PostgresClient {
                 if reconnect?.isArmed == true { return }
             }
         }
+    }
+
+    /// What a connection of the lane does before it is given calls.
+    func rehearsal(of lane: ConnectionLane) -> [PostgresCall.Step] {
+        guard lane === hot, let none = try? ParameterBuffer([]) else { return [] }
+        return rehearsal.map { .init(statement: $0, values: none) }
     }
 
     func opened(_ connection: PostgresConnection, in lane: ConnectionLane) {

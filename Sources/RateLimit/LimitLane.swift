@@ -8,6 +8,9 @@ package import Postgres
 ///
 /// It works on one loop, over that loop's connection. The others hand over to it, in order.
 package final class LimitLane: Sendable {
+    /// What a connection that a lane works over does before it is given anything.
+    package static let rehearsal = [LimitStatements.rehearse]
+
     private let loop: EventLoop
     private let writers: LoopBound<LimitWriters>
 

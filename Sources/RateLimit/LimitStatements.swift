@@ -35,8 +35,11 @@ enum LimitStatements {
         "limits_settle",
         "select completion_id, is_unflushed from settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
 
-    /// Returns when what was committed before is on the disk.
-    static let flush = PostgresStatement("limits_flush", "select flush_commits()")
+    /// Returns when what was committed before is on the disk: a record of its own is, and the log is written in order.
+    static let flush = PostgresStatement("limits_flush", "select pg_logical_emit_message(true, 'flush', '')")
+
+    /// Admits and settles a completion of nobody's and takes both back; answers the verdict on it.
+    static let rehearse = PostgresStatement("limits_rehearse", "select rehearse_limits()")
 
     /// Undoes attempts that were sent and never answered, whether they were admitted or are yet to come.
     ///

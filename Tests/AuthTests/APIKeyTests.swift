@@ -238,6 +238,8 @@ struct APIKeyTests {
             let isTold = try database.value("select count(*) from recently_revoked(60, 100) where session = '\(key.id)'") == "1"
             #expect(isTold == (ending != "expired"), "\(ending)")
         }
+        try database.run("update users set disabled_at = null")
+        #expect(try database.value("select count(*) from api_keys where expires_at is null") == "0", "what has ended has ended")
         #expect(try database.value("select count(*) from audit_events where kind = 'api_key_revoked'") == "1")
     }
 

@@ -190,6 +190,20 @@ struct RecoveryTests {
         }
     }
 
+    @Test("are sent no more mails by who registers their address again and again, who is told nothing of that")
+    func registeredAgain() async throws {
+        try await Stack.withMail(environment: ["TRUSTED_PROXIES": "127.0.0.0/8"]) { stack, mail in
+            for number in 1...7 {
+                let answer = try stack.ask(
+                    "POST", "/api/auth/register", ["Content-Type": "application/json", "X-Forwarded-For": "10.0.0.\(number)"],
+                    body: #"{"email":"ann@example.com","password":"\#(Self.password)"}"#)
+                #expect(answer.status == 202)
+                try stack.expect("select count(*) from mail_outbox", becomes: "0")
+            }
+            #expect(try mail.mails().count == 5)
+        }
+    }
+
     @Test("wait for their mail while the mail server is away, and get it when it is back")
     func outage() async throws {
         let port = try freePort()

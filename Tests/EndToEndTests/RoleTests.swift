@@ -70,6 +70,11 @@ struct RoleTests {
             #expect(try readiness(503).contains("stray"))
             try postgres.run("drop table stray", in: postgres.conninfo(database: name))
             _ = try readiness(200)
+            try postgres.run("grant create on schema public to public", in: postgres.conninfo(database: name))
+            #expect(try readiness(503).contains("create in the schema public"))
+            #expect(try failure(["serve"], variables).contains("create in the schema public"))
+            try postgres.run("revoke create on schema public from public", in: postgres.conninfo(database: name))
+            _ = try readiness(200)
             // An operator's command acts as the owner, and not as the login without rights.
             #expect(try Stack.run(["plan", "list"], variables).contains { $0.contains("default") })
             #expect(

@@ -94,6 +94,7 @@ struct UserCommandTests {
             #expect(try stack.send("password/reset", ["token": token, "new_password": "another horse"]).status == 204)
             _ = try stack.command("plan", "set", "gold", "--requests-per-minute", "10")
             _ = try stack.command("user", "assign", "ann@example.com", "gold")
+            #expect(try stack.row("select detail from audit_events where kind = 'plan_assigned'") == ["plan gold"])
             let columns = try stack.command("user", "list", "--csv")
             #expect(columns[0].hasPrefix("id,email,plan,created_at,email_verified_at,disabled_at,sessions"))
             #expect(columns[1].hasPrefix("\(id),ann@example.com,gold,"))

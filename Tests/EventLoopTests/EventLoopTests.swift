@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import EventLoop
@@ -41,6 +42,23 @@ struct EventLoopTests {
         }
         #expect(stayed)
         loop.stop()
+    }
+
+    @Test("a kernel timer is never early, is finer than a tick, and lets go of who waits when it is closed")
+    func kernelTimer() async throws {
+        try await withLoop { loop in
+            let timer = try #require(KernelTimer(io: loop.io))
+            var pauses: [Duration] = []
+            for _ in 0..<50 {
+                let start = ContinuousClock.now
+                await timer.pause(microseconds: 1_000)
+                pauses.append(ContinuousClock.now - start)
+            }
+            let shortest = try #require(pauses.min())
+            #expect(shortest >= .milliseconds(1) && shortest < .milliseconds(TimerWheel.tick))
+            loop.io.atEndOfTurn { timer.close() }
+            await timer.pause(microseconds: 3_600_000_000)
+        }
     }
 
     @Test("delivers readiness once per change, and nothing after a channel was deregistered")

@@ -304,6 +304,30 @@ struct PostgresClientTests {
         }
     }
 
+    @Test("a connection runs its rehearsal before any call, its replacement as well, and is used although the rehearsal fails")
+    func rehearsal() async throws {
+        let server = try PostgresServer.shared()
+        let conninfo = try server.freshDatabase()
+        try server.run("create table item (id bigint)", in: conninfo)
+        let rehearse = PostgresStatement("rehearse", "insert into item values (1)")
+        try await withDatabase(conninfo, rehearsal: [rehearse]) {
+            $0.lifetime = .milliseconds(300)
+        } _: { database in
+            let first = try await database.backend()
+            let rehearsed = try await database.execute(.count).int(0, 0)
+            #expect(rehearsed >= 1)
+            let end = ContinuousClock.now + .seconds(5)
+            while try await database.backend() == first, ContinuousClock.now < end {}
+            let rehearsedAgain = try await database.execute(.count).int(0, 0)
+            #expect(rehearsedAgain > rehearsed)
+        }
+        try server.run("drop table item", in: conninfo)
+        try await withDatabase(conninfo, rehearsal: [rehearse]) { database in
+            let echo = try await database.execute(.echo, [.int(7)]).int(0, 0)
+            #expect(echo == 7)
+        }
+    }
+
     @Test("after a table has changed, statements that were prepared before work again")
     func changedTable() async throws {
         let server = try PostgresServer.shared()

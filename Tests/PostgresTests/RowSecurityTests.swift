@@ -86,6 +86,17 @@ struct RowSecurityTests {
         #expect(told.isEmpty)
     }
 
+    @Test("lets nobody but the owner put a trigger's function behind a table of their own")
+    func triggers() throws {
+        let told = try database.run(
+            """
+            select p.oid::regprocedure from pg_proc p
+            where p.pronamespace = 'public'::regnamespace and p.prorettype = 'trigger'::regtype
+                and has_function_privilege('playground_app', p.oid, 'execute')
+            """)
+        #expect(told.isEmpty, "\(told)")
+    }
+
     @Test("leaves nothing to everybody, and to the servers' role no part of a table, no TRUNCATE and no TRIGGER")
     func grants() throws {
         let rows = try database.run(

@@ -44,7 +44,7 @@ struct TestDatabase: Sendable {
 
 /// One hot and one slow connection unless `configure` says otherwise, so that tests see calls share them.
 func withDatabase<Result: Sendable>(
-    _ conninfo: String, _ configure: (inout PostgresConfiguration) -> Void = { _ in },
+    _ conninfo: String, rehearsal: [PostgresStatement] = [], _ configure: (inout PostgresConfiguration) -> Void = { _ in },
     _ body: (TestDatabase) async throws -> Result
 ) async throws -> Result {
     var configuration = try PostgresConfiguration(conninfo)
@@ -55,7 +55,8 @@ func withDatabase<Result: Sendable>(
     loop.start()
     defer { loop.stop() }
     let client = try await loop.run { [configuration] loop in
-        LoopBound(PostgresClient(configuration: configuration, io: loop.io, logger: .silent), on: loop)
+        LoopBound(
+            PostgresClient(configuration: configuration, io: loop.io, logger: .silent, rehearsal: rehearsal), on: loop)
     }
     let result = try await body(TestDatabase(loop: loop, client: client))
     try await loop.run { loop in await client.value(on: loop).close() }

@@ -78,5 +78,20 @@ extension DatabaseTests {
                 await #expect(throws: ServiceError.self) { try await second.reserve(Self.request(user)) }
             }
         }
+
+        @Test("a rehearsal admits and settles, and leaves nothing behind")
+        func rehearsal() async throws {
+            let database = try LimitsDatabase()
+            let server = try await StoreOnLoop(database) { $0 }
+            let before = try Self.rows(database)
+            let verdict = try await server.on { try await $0.execute(LimitStatements.rehearse).string(0, 0) }
+            #expect(verdict == "admitted")
+            #expect(try Self.rows(database) == before)
+        }
+
+        private static func rows(_ database: LimitsDatabase) throws -> [[String?]] {
+            try database.run(
+                "select (select count(*) from users), (select count(*) from usage), sum(day_tokens), count(*) from buckets")
+        }
     }
 }

@@ -57,8 +57,10 @@ enum OperatorAccounts {
     }
 
     /// Tells the audit trail what the operator has done to an account.
-    static func audit(_ kind: AuditEvent.Kind, _ user: UserID, _ database: PostgresClient) async throws(ServiceError) {
-        try await AuditLog.write(AuditEvent(kind, by: .unknown, of: .user(user), from: .operation), to: database)
+    static func audit(
+        _ kind: AuditEvent.Kind, _ user: UserID, _ database: PostgresClient, detail: String? = nil
+    ) async throws(ServiceError) {
+        try await AuditLog.write(AuditEvent(kind, by: .unknown, of: .user(user), from: .operation, detail: detail), to: database)
     }
 
     /// - Parameter keys: nil where the command signs nothing.

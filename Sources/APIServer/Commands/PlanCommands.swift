@@ -1,4 +1,5 @@
 import ArgumentParser
+import Auth
 import PlaygroundCore
 package import RateLimit
 package import StrictJSON
@@ -119,7 +120,12 @@ struct PlanCommand: ParsableCommand {
 
         func run() async throws {
             let (user, name) = (user.reference, name.text)
-            output.print(try await OperatorDatabase.run { try await PlanBook(database: $0).assign(name, to: user) })
+            output.print(
+                try await OperatorDatabase.run { database in
+                    let assigned = try await PlanBook(database: database).assign(name, to: user)
+                    try await OperatorAccounts.audit(.planAssigned, assigned.id, database, detail: "plan \(name)")
+                    return assigned
+                })
         }
     }
 

@@ -36,13 +36,26 @@ final class SessionHandlers {
             var isNew = false
             try await throttle.registration(from: ClientOrigin(context.clientAddress)) { () async throws(ServiceError) in
                 isNew = try await accounts.register(account)
-                try await recovery.confirmRegistration(account.email)
+                try await confirm(account.email, context)
             }
             let detail = isNew ? nil : "the address has an account"
             audit.record(
                 AuditEvent(.registered, isNew ? .succeeded : .failed, of: subject, from: context.auditOrigin, detail: detail))
         }
         return .response(.json(.accepted) { $0.member("status", "accepted") })
+    }
+
+    /// Whoever registers an address again and again has no more mails sent to it than who has lost a password. The answer does not tell.
+    private func confirm(_ email: EmailAddress, _ context: RequestContext) async throws(ServiceError) {
+        guard recovery.sendsMail else { return }
+        do throws(ServiceError) {
+            try await throttle.mail(to: email.digest, from: ClientOrigin(context.clientAddress)) {
+                () async throws(ServiceError) in
+                try await recovery.confirmRegistration(email)
+            }
+        } catch {
+            guard error.code == .tooManyAttempts else { throw error }
+        }
     }
 
     func login(_ context: RequestContext) async throws -> Reply {

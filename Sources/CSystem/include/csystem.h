@@ -24,3 +24,7 @@ const void *csystem_find(const void *haystack, size_t count, const void *needle,
 int csystem_held_bytes(int socket);
 /// Bytes that the peer of a TCP socket has acknowledged in all; 0 where that cannot be told.
 uint64_t csystem_acknowledged_bytes(int socket);
+/// A timer as a descriptor, timerfd_create(2) on the monotonic clock: readable once it has fired. -1 where there is none left.
+int csystem_timer(void);
+/// Has it fire once, so many microseconds from now, at least one.
+void csystem_start_timer(int timer, long microseconds);
