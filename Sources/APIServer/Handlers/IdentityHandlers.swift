@@ -148,7 +148,9 @@ final class IdentityHandlers {
             tell(of: error, .login, context, provider)
             throw error
         }
-        let provider = provider ?? self.provider(of: user.issuer)
+        // Of several entries for one issuer a code does not tell which it was.
+        let entries = settings.providers.filter { $0.issuer.text == user.issuer }
+        let provider = provider ?? (entries.count == 1 ? entries.first?.id : user.issuer)
         if user.isNew { audit.record(event(.registered, .succeeded, of: user.id, context, provider)) }
         let session: IssuedSession
         do {
