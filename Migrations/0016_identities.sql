@@ -122,10 +122,10 @@ end
 $$;
 
 -- The account of an identity, made where there is none and `may_register`. Its address is the identity's where that is verified and
--- nobody's else. Verdict: known, made or closed.
+-- nobody's else. Verdict: known, made or closed. `vouched_by` is the issuer.
 create function account_of_identity(
     issuer text, subject text, address text, is_email_verified boolean, new_user uuid, new_identity uuid, may_register boolean
-) returns table (verdict text, id uuid, email text, plan text, created_at bigint)
+) returns table (verdict text, id uuid, email text, plan text, created_at bigint, vouched_by text)
 language plpgsql
 as $$
 #variable_conflict use_column
@@ -138,7 +138,7 @@ begin
     update identities i set email = $3, last_used_at = now() where i.issuer = $1 and i.subject = $2 returning i.user_id into owner;
     if owner is null then
         if not $7 then
-            return query select 'closed', null::uuid, null::text, null::text, null::bigint;
+            return query select 'closed', null::uuid, null::text, null::text, null::bigint, $1;
             return;
         end if;
         owner := $5;
@@ -151,13 +151,13 @@ begin
         insert into identities (id, user_id, issuer, subject, email) values ($6, owner, $1, $2, $3);
     end if;
     return query
-    select result, u.id, u.email, u.plan, (extract(epoch from u.created_at) * 1000000)::bigint from users u where u.id = owner;
+    select result, u.id, u.email, u.plan, (extract(epoch from u.created_at) * 1000000)::bigint, $1 from users u where u.id = owner;
 end
 $$;
 
 -- Exchanges a code for the account it stands for; verdict as above, no row where the code is no good.
 create function redeem_login_code(code bytea, code_challenge text, new_user uuid, new_identity uuid, may_register boolean)
-returns table (verdict text, id uuid, email text, plan text, created_at bigint)
+returns table (verdict text, id uuid, email text, plan text, created_at bigint, vouched_by text)
 language plpgsql
 as $$
 #variable_conflict use_column
@@ -173,7 +173,7 @@ $$;
 create function sign_in_identity(
     nonce bytea, remembered bigint, issuer text, subject text, address text, is_email_verified boolean, new_user uuid, new_identity uuid,
     may_register boolean
-) returns table (verdict text, id uuid, email text, plan text, created_at bigint)
+) returns table (verdict text, id uuid, email text, plan text, created_at bigint, vouched_by text)
 language plpgsql
 as $$
 #variable_conflict use_column

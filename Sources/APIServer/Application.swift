@@ -106,7 +106,7 @@ struct Application {
         _ parts: [(EventLoop, LoopBound<LoopServices>)], _ housekeeping: LoopBound<Housekeeping>?
     ) -> SecretWatch {
         let files = ReloadedConfiguration(configuration, variables: ProcessInfo.processInfo.environment)
-        let watch = SecretWatch(files, logger: logger) { [logger] configuration in
+        let watch = SecretWatch(files, logger: logger) { [logger] configuration, read in
             for (loop, services) in parts {
                 loop.spawn { loop in
                     do {
@@ -119,8 +119,8 @@ struct Application {
             guard let (first, services) = parts.first else { return }
             first.spawn { loop in
                 let keys = configuration.keys.ids.joined(separator: ", ")
-                services.value(on: loop).audit.record(
-                    AuditEvent(.secretRotated, from: .operation, detail: "session keys now: \(keys)"))
+                let detail = "session keys now: \(keys); read anew: \(read.joined(separator: ", "))"
+                services.value(on: loop).audit.record(AuditEvent(.secretRotated, from: .operation, detail: detail))
                 housekeeping?.value(on: loop).useSecrets(of: configuration)
             }
         }

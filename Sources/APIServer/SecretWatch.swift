@@ -12,12 +12,12 @@ final class SecretWatch: Sendable {
     private let state: Mutex<(configuration: ReloadedConfiguration, isStopped: Bool)>
     private let logger: Logger
     private let started: Configuration
-    private let apply: @Sendable (Configuration) -> Void
+    private let apply: @Sendable (Configuration, [String]) -> Void
 
-    /// - Parameter apply: called on the queue with every configuration that differs from the one before.
+    /// - Parameter apply: called on the queue with every configuration that differs from the one before, and the files that made it.
     init(
         _ configuration: ReloadedConfiguration, logger: Logger,
-        apply: @escaping @Sendable (Configuration) -> Void
+        apply: @escaping @Sendable (Configuration, [String]) -> Void
     ) {
         state = Mutex((configuration, false))
         started = configuration.current
@@ -64,6 +64,6 @@ final class SecretWatch: Sendable {
         if !new.hasUpstreams(of: started) {
             logger.warning("UPSTREAMS_FILE has changed in more than keys and headers: that holds from the next start on")
         }
-        apply(new)
+        apply(new, outcome.taken)
     }
 }

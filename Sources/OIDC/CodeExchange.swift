@@ -52,10 +52,11 @@ struct CodeExchange {
         return text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
     }
 
-    /// RFC 6749, 5.2 and 4.1.2.1, and RFC 8707.
+    /// RFC 6749, 5.2 and 4.1.2.1, RFC 8707, and OpenID Connect Core, 3.1.2.6.
     private static let errorNames: Set = [
         "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
-        "access_denied", "server_error", "temporarily_unavailable", "invalid_target",
+        "access_denied", "server_error", "temporarily_unavailable", "invalid_target", "unsupported_response_type",
+        "interaction_required", "login_required", "account_selection_required", "consent_required",
     ]
 
     /// What may stand in a log: a name that is known, for anything else may be our secret, sent back.

@@ -4,15 +4,17 @@ struct KeptDocument<Value: Sendable>: Sendable {
     static var freshFor: Int64 { 3600 }
     /// While the provider does not answer, the last good one is used for so long.
     static var keptFor: Int64 { 24 * 3600 }
-    /// Within a minute.
-    static var fetchesPerMinute: Int { 2 }
-
     /// Who wants another one. What anybody may have sent does not use up what is there for log-ins that the provider vouches for.
     enum Cause: Sendable {
-        /// There is none, or it is old, or the provider itself has just used what is not in it.
+        /// There is none, or it is old.
         case need
+        /// The provider itself has just used what is not in it: each time it has answered a request of ours already, and one that
+        /// makes its keys when it starts may well have several sets a minute.
+        case use
         /// A token that somebody brought.
         case claim
+
+        var fetchesPerMinute: Int { self == .use ? 6 : 2 }
     }
 
     /// The last good one.
@@ -35,11 +37,11 @@ struct KeptDocument<Value: Sendable>: Sendable {
         return now - fetchedAt < Self.keptFor ? value : nil
     }
 
-    /// Counts an attempt; false where there were enough of them: of all kinds for a claim, of its own for a need.
+    /// Counts an attempt; false where there were enough of them: of all kinds for a claim, else of all but claims.
     mutating func mayFetch(now: Int64, _ cause: Cause) -> Bool {
         attempts.removeAll { now - $0.at >= 60 }
-        let counted = attempts.count { cause == .claim || $0.cause == .need }
-        guard counted < Self.fetchesPerMinute else { return false }
+        let counted = attempts.count { cause == .claim || $0.cause != .claim }
+        guard counted < cause.fetchesPerMinute else { return false }
         attempts.append((now, cause))
         return true
     }

@@ -63,6 +63,8 @@ package struct ProviderAnswer: Sendable {
     let code: String?
     /// One of a few words.
     let error: String?
+    /// The provider's own word, for the log; empty where it is none that may stand there.
+    let reason: String
     /// RFC 9207.
     let issuer: String?
 
@@ -70,6 +72,7 @@ package struct ProviderAnswer: Sendable {
         self.state = state
         self.code = code.flatMap { (1...Self.maximumCodeLength).contains($0.utf8.count) ? $0 : nil }
         self.issuer = issuer
+        reason = error.map(CodeExchange.errorName) ?? ""
         // One provider has a word of its own for it.
         self.error = error.map {
             $0 == "user_cancelled_authorize" ? "access_denied" : Self.errors.contains($0) ? $0 : "server_error"

@@ -14,15 +14,15 @@ enum LoginStatements {
     static let issueCode = PostgresStatement("oidc_issue_code", "select issue_login_code($1, $2, $3, $4, $5, $6)")
 
     /// $1 code's hash, $2 challenge, $3 a new user's id, $4 a new identity's, $5 whether there may be a new one. Answers a
-    /// verdict and the account.
+    /// verdict, the account and the issuer.
     static let redeem = PostgresStatement(
-        "oidc_redeem", "select verdict, id, email, plan, created_at from redeem_login_code($1, $2, $3, $4, $5)")
+        "oidc_redeem", "select verdict, id, email, plan, created_at, vouched_by from redeem_login_code($1, $2, $3, $4, $5)")
 
     /// $1 nonce's hash, $2 seconds to remember it, $3 issuer, $4 subject, $5 e-mail, $6 whether it is verified, $7 a new user's
     /// id, $8 a new identity's, $9 whether there may be a new one. Answers as `redeem`.
     static let signIn = PostgresStatement(
         "oidc_sign_in",
-        "select verdict, id, email, plan, created_at from sign_in_identity($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        "select verdict, id, email, plan, created_at, vouched_by from sign_in_identity($1, $2, $3, $4, $5, $6, $7, $8, $9)")
 
     /// $1 code's hash, $2 challenge, $3 user, $4 a new identity's id. Answers a verdict and the identity.
     static let link = PostgresStatement(

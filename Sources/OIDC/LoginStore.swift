@@ -142,7 +142,7 @@ package final class LoginStore {
         return .user(
             LoggedInUser(
                 id: UserID(try row.uuid(0, 1)), email: try row.stringIfPresent(0, 2), plan: try row.string(0, 3),
-                createdAt: Timestamp(microseconds: try row.int(0, 4)), isNew: verdict == "made"))
+                createdAt: Timestamp(microseconds: try row.int(0, 4)), isNew: verdict == "made", issuer: try row.string(0, 5)))
     }
 
     @discardableResult
@@ -169,6 +169,8 @@ package struct LoggedInUser: Sendable, Equatable {
     package let createdAt: Timestamp
     /// Whether the account was made just now.
     package let isNew: Bool
+    /// Who vouched for them.
+    package let issuer: String
 
     /// What the database made of a log-in.
     fileprivate enum Verdict {

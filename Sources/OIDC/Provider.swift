@@ -65,7 +65,7 @@ package final class Provider: Sendable {
             return try rules.verify(token, keys: version.value, nonce: nonce, now: now)
         } catch {
             let mayBeNew = error == .unknownKey || (error == .badSignature && source == .provider)
-            let cause: KeptDocument<JSONWebKeySet>.Cause = source == .provider ? .need : .claim
+            let cause: KeptDocument<JSONWebKeySet>.Cause = source == .provider ? .use : .claim
             guard mayBeNew,
                 let newer = try? await keySet(over: transport, rejecting: version.generation, cause: cause)
             else { throw Self.refused(error) }

@@ -150,7 +150,7 @@ package final class SignIn {
         } catch {
             throw .provider(error)
         }
-        if let word = answer.error { throw .refused(word) }
+        if let word = answer.error { throw .refused(word, reason: answer.reason) }
         guard let code = answer.code else { throw .provider(ProviderFailure("callback: neither a code nor an error")) }
         let token: String
         do throws(ProviderFailure) {
@@ -217,15 +217,15 @@ package final class SignIn {
 
 /// Why a log-in that came back came to nothing.
 private enum LoginFailure: Error {
-    /// The provider says so, by this word.
-    case refused(String)
+    /// The provider says so, by one of our words and one of its own.
+    case refused(String, reason: String)
     case provider(ProviderFailure)
     case service(ServiceError)
 
     /// For the frontend (RFC 6749, 4.1.2.1; OpenID Connect Core, 3.1.2.6).
     var word: String {
         switch self {
-        case .refused(let word): word
+        case .refused(let word, _): word
         case .provider: "temporarily_unavailable"
         case .service(let error): error.code == .idTokenInvalid ? "server_error" : "temporarily_unavailable"
         }
@@ -233,7 +233,9 @@ private enum LoginFailure: Error {
 
     var cause: ServiceError {
         switch self {
-        case .refused(let word): ServiceError(.identityProviderError, cause: "callback: \(word)")
+        case .refused(_, let reason):
+            ServiceError(
+                .identityProviderError, cause: "callback: the provider's answer is \(reason.isEmpty ? "an error" : reason)")
         case .provider(let failure): failure.serviceError
         case .service(let error): error
         }

@@ -218,11 +218,14 @@ struct IdentityLoginTests {
     func rotation() async throws {
         try await IdentityScene.with { scene in
             _ = try scene.browser().session()
+            for _ in 0..<5 {
+                try scene.control("POST", "rotate")
+                for _ in 0..<2 { #expect(try scene.browser().session().status == 200) }
+            }
+            #expect(try scene.control("GET", "counts")["/jwks"]?.integer == 6)
             try scene.control("POST", "rotate")
-            #expect(try scene.browser().session().status == 200)
-            try scene.control("POST", "rotate")
-            #expect(try scene.browser().logIn()["error"] == "server_error", "the third set within a minute")
-            #expect(try scene.control("GET", "counts")["/jwks"]?.integer == 2)
+            #expect(try scene.browser().logIn()["error"] == "server_error", "the seventh set within a minute")
+            #expect(try scene.control("GET", "counts")["/jwks"]?.integer == 6)
         }
     }
 
@@ -242,8 +245,50 @@ struct IdentityLoginTests {
             #expect(try scene.browser().session().status == 200)
             // The trail has every log-in, and what was refused gathered.
             try scene.stack.expect(
-                "select count(*) from audit_events where kind = 'login' and outcome = 'succeeded' and detail = 'identity provider'",
+                "select count(*) from audit_events where kind = 'login' and outcome = 'succeeded' and detail = 'identity provider example'",
                 becomes: "1")
+        }
+    }
+
+    @Test("has a row of the audit trail however it ended: who, through whom, and in the log what the provider said")
+    func trail() async throws {
+        try await IdentityScene.with { scene in
+            func failed(_ kind: String = "login", _ more: String = "subject_id is null", count: Int) throws {
+                try scene.stack.expect(
+                    """
+                    select coalesce(sum(count), 0) from audit_events where kind = '\(kind)' and outcome = 'failed' and \(more)
+                    """, becomes: "\(count)", within: .seconds(75))
+            }
+            let browser = scene.browser()
+            let callback = try browser.decide(browser.begin())
+            #expect(try scene.browser().comeBack(callback).status == 400)
+            try failed(count: 1)
+            let code = try #require(Browser.frontend(browser.comeBack(callback))["code"])
+            let session = try scene.exchange(code, browser.verifier)
+            let (user, token) = (try #require(session["user.id"]?.string), try #require(session["access_token"]?.string))
+            for kind in ["registered", "login"] {
+                try scene.stack.expect(
+                    """
+                    select detail from audit_events where kind = '\(kind)' and outcome = 'succeeded' and subject_id = '\(user)'
+                    """, becomes: "identity provider example")
+            }
+
+            let other = scene.browser()
+            let others = try other.session(as: "bob")
+            let taken = try #require(other.logIn(as: "bob")["code"])
+            let body = #"{"code":"\#(taken)","code_verifier":"\#(other.verifier)"}"#
+            #expect(try scene.stack.asUser("POST", "/api/me/identities", body, token: token).problemCode == "identity_in_use")
+            try failed("identity_linked", "subject_id = '\(user)' and actor_id = '\(user)'", count: 1)
+
+            let bob = try #require(others["user.id"]?.string)
+            _ = try scene.stack.rows("update users set disabled_at = now() where id = '\(bob)'")
+            #expect(try other.session(as: "bob").problemCode == "invalid_credentials")
+            try failed("login", "subject_id = '\(bob)'", count: 1)
+
+            var refusal = try browser.decide(browser.begin())
+            refusal.address = refusal.address.replacing("code=", with: "error=unauthorized_client&left=")
+            #expect(try Browser.frontend(browser.comeBack(refusal))["error"] == "server_error")
+            try scene.stack.server.process.waitForLine(containing: "callback: the provider's answer is unauthorized_client")
         }
     }
 

@@ -120,6 +120,9 @@ struct SecretRotationTests {
             // Each loop is told for itself, and a connection belongs to any of them.
             _ = try stack.wait("an answer") { try stack.completed("id=right").status == 200 ? true : nil }
             #expect(try stack.upstreamRecords("right").last?["authorization"]?.string == "ok")
+            try stack.expect(
+                "select count(*) from audit_events where kind = 'secret_rotated' and detail like '%read anew: \(file.path)'",
+                becomes: "1")
             try stack.expectAllSettled()
         }
     }

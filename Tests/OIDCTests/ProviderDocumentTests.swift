@@ -37,6 +37,9 @@ struct ProviderDocumentTests {
         // What strangers may provoke is used up; what the provider itself shows is not.
         attempts = [60, 61, 62].map { document.mayFetch(now: $0, .need) }
         #expect(attempts == [true, true, false])
+        attempts = [63, 64, 65, 66, 67].map { document.mayFetch(now: $0, .use) }
+        #expect(attempts == [true, true, true, true, false])
+        #expect(!document.mayFetch(now: 68, .need) && !document.mayFetch(now: 68, .claim))
     }
 
     @Test("are fetched once for a thousand who ask at the same time, on whatever loop")

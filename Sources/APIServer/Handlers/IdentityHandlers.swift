@@ -86,8 +86,14 @@ final class IdentityHandlers {
         let provider = try signIn.provider(context.pathParameters[0])
         let answer = ProviderAnswer(
             state: items["state"], code: items["code"], error: items["error"], issuer: items["iss"])
-        let arrival = try await signIn.finish(
-            provider, answer, browser: cookies.value(provider.configuration.responseMode, of: context.request))
+        let arrival: SignIn.Arrival
+        do {
+            arrival = try await signIn.finish(
+                provider, answer, browser: cookies.value(provider.configuration.responseMode, of: context.request))
+        } catch {
+            tell(of: error, .login, context, provider.configuration.id)
+            throw error
+        }
         if let failure = arrival.failure {
             context.noteCause(failure)
             audit.record(event(.login, .failed, context, provider.configuration.id))
@@ -141,25 +147,35 @@ final class IdentityHandlers {
         do {
             user = try await identify()
         } catch {
-            switch error.code {
-            case .idTokenInvalid, .loginAttemptInvalid, .registrationClosed:
-                audit.record(event(.login, .failed, context, provider))
-            default: break
-            }
+            tell(of: error, .login, context, provider)
             throw error
         }
+        // Of several entries for one issuer a code does not tell which it was.
+        let entries = settings.providers.filter { $0.issuer.text == user.issuer }
+        let provider = provider ?? (entries.count == 1 ? entries.first?.id : user.issuer)
         if user.isNew { audit.record(event(.registered, .succeeded, of: user.id, context, provider)) }
         let session: IssuedSession
         do {
             session = try await accounts.startSession(
                 of: User(id: user.id, email: user.email, plan: user.plan, createdAt: user.createdAt), from: context.origin)
         } catch {
-            // The account is disabled.
-            if error.code == .invalidCredentials { audit.record(event(.login, .failed, of: user.id, context, provider)) }
+            tell(of: error, .login, of: user.id, context, provider)
             throw error
         }
         audit.record(event(.login, .succeeded, of: user.id, context, provider))
         return .response(SessionAnswer(session: session, delivery: delivery).response)
+    }
+
+    /// Tells the audit trail of a refusal; what was wrong with the request's form or with this server is none.
+    private func tell(
+        of error: ServiceError, _ kind: AuditEvent.Kind, of user: UserID? = nil, _ context: RequestContext, _ provider: String?
+    ) {
+        switch error.code {
+        case .idTokenInvalid, .loginAttemptInvalid, .registrationClosed, .invalidCredentials, .identityInUse,
+            .identityProviderError:
+            audit.record(event(kind, .failed, of: user, context, provider))
+        default: break
+        }
     }
 
     private func event(
@@ -167,7 +183,7 @@ final class IdentityHandlers {
         _ provider: String?
     ) -> AuditEvent {
         AuditEvent(
-            kind, outcome, of: user.map { .user($0) } ?? .unnamed, from: context.auditOrigin,
+            kind, outcome, by: user.map { _ in .subject }, of: user.map { .user($0) } ?? .unnamed, from: context.auditOrigin,
             detail: "identity provider" + (provider.map { " \($0)" } ?? ""))
     }
 
@@ -191,9 +207,14 @@ final class IdentityHandlers {
         let verifier = reader.requiredString("code_verifier", bytes: 1024)
         try reader.finish()
         guard try await passwords.credentials(of: principal).isFresh else { throw ServiceError(.reauthenticationRequired) }
-        let identity = try await signIn.link(
-            code: code, verifier: verifier, to: principal.userID, id: context.newID(ids))
-        audit.record(event(.identityLinked, .succeeded, of: principal.userID, context, provider(of: identity)))
+        let identity: Identity
+        do {
+            identity = try await signIn.link(code: code, verifier: verifier, to: principal.userID, id: context.newID(ids))
+        } catch {
+            tell(of: error, .identityLinked, of: principal.userID, context, nil)
+            throw error
+        }
+        audit.record(event(.identityLinked, .succeeded, of: principal.userID, context, provider(of: identity.issuer)))
         return .json(.created) { members(of: identity, &$0) }
     }
 
@@ -204,14 +225,14 @@ final class IdentityHandlers {
     }
 
     /// Nil where it has been taken out of the configuration since.
-    private func provider(of identity: Identity) -> String? {
-        settings.providers.first { $0.issuer.text == identity.issuer }?.id
+    private func provider(of issuer: String) -> String? {
+        settings.providers.first { $0.issuer.text == issuer }?.id
     }
 
     private func members(of identity: Identity, _ writer: inout JSONWriter) {
         writer.member("id", identity.id)
         writer.member("issuer", identity.issuer)
-        writer.member("provider", provider(of: identity))
+        writer.member("provider", provider(of: identity.issuer))
         writer.member("email", identity.email)
         writer.member("created_at", identity.createdAt)
         writer.member("last_used_at", identity.lastUsedAt)
