@@ -12,6 +12,8 @@ final class PostgresCall {
     }
 
     let steps: [Step]
+    /// Sent right behind this one, on the same connection.
+    let next: PostgresCall?
     /// In the loop's milliseconds.
     let deadline: Int64
     private let io: LoopIO
@@ -21,8 +23,9 @@ final class PostgresCall {
     private var failure: PostgresError?
 
     /// - Parameter completion: called once, on the loop, not before this initializer has returned.
-    init(_ steps: [Step], deadline: Int64, io: LoopIO, completion: @escaping (Outcome) -> Void) {
+    init(_ steps: [Step], next: PostgresCall? = nil, deadline: Int64, io: LoopIO, completion: @escaping (Outcome) -> Void) {
         self.steps = steps
+        self.next = next
         self.deadline = deadline
         self.io = io
         self.completion = completion
@@ -67,7 +70,10 @@ final class PostgresCall {
     }
 
     /// Ends the call before it was sent.
-    func refuse(_ error: PostgresError) { finish(.failure(error)) }
+    func refuse(_ error: PostgresError) {
+        finish(.failure(error))
+        next?.refuse(error)
+    }
 
     private func finish(_ outcome: Outcome) {
         guard let completion else { return }

@@ -102,6 +102,21 @@ package final class PostgresClient {
         return result
     }
 
+    /// Runs one statement as `execute` does, and right behind it on the same connection, in a transaction of its own and without a wait
+    /// between them, another one that has no values.
+    /// - Returns: the first one's result, and how the second one ended.
+    package func execute(
+        _ statement: PostgresStatement, _ values: [PostgresValue], then next: PostgresStatement, deadline: Duration
+    ) async throws(PostgresError) -> (PostgresResult, Result<Void, PostgresError>) {
+        var last: PostgresCall.Outcome?
+        let step = PostgresCall.Step(statement: statement, values: try ParameterBuffer(values))
+        let results = try await run(
+            [step], then: [.init(statement: next, values: try ParameterBuffer([]))], .hot, deadline
+        ) { last = $0 }
+        guard let result = results.first, let last else { throw .decoding("no result") }
+        return (result, last.map { _ in })
+    }
+
     /// Runs statements in one round trip and one transaction: all take effect, or none. A transaction that falls to a deadlock
     /// or a serialization failure is run again, within the deadline.
     ///
@@ -127,14 +142,19 @@ package final class PostgresClient {
     private static let enterTenant = PostgresStatement(
         "enter_tenant", "select set_config('playground.tenant', $1::uuid::text, true)", .read)
 
+    /// - Parameter told: how the steps of `next` ended; called where there are some.
     private func run(
-        _ steps: [PostgresCall.Step], _ lane: Lane, _ deadline: Duration
+        _ steps: [PostgresCall.Step], then next: [PostgresCall.Step] = [], _ lane: Lane, _ deadline: Duration,
+        told: (PostgresCall.Outcome) -> Void = { _ in }
     ) async throws(PostgresError) -> [PostgresResult] {
         let end = io.now + deadline.wholeMilliseconds
         var backoff = Backoff()
         while true {
             do {
-                return try await send(steps, by: end, on: lane).get()
+                if next.isEmpty { return try await send(steps, by: end, on: lane).get() }
+                let (first, second) = await send(steps, then: next, by: end, on: lane)
+                told(second)
+                return try first.get()
             } catch {
                 let delay = backoff.delay(random: random())
                 guard error.state?.isRetryable == true, backoff.failures < Self.retries,
@@ -150,6 +170,30 @@ package final class PostgresClient {
         guard !isClosed, let lane = lane == .hot ? hot : slow else { return .failure(.unavailable("the client is closed")) }
         return await withUnsafeContinuation { continuation in
             lane.submit(PostgresCall(steps, deadline: end, io: io) { continuation.resume(returning: $0) })
+        }
+    }
+
+    private func send(
+        _ steps: [PostgresCall.Step], then next: [PostgresCall.Step], by end: Int64, on lane: Lane
+    ) async -> (PostgresCall.Outcome, PostgresCall.Outcome) {
+        guard !isClosed, let lane = lane == .hot ? hot : slow else {
+            let outcome = PostgresCall.Outcome.failure(.unavailable("the client is closed"))
+            return (outcome, outcome)
+        }
+        return await withUnsafeContinuation { continuation in
+            // Which of the two is answered last is not certain where both come to their deadline.
+            var first: PostgresCall.Outcome?
+            var second: PostgresCall.Outcome?
+            let resume = { if let first, let second { continuation.resume(returning: (first, second)) } }
+            let behind = PostgresCall(next, deadline: end, io: io) {
+                second = $0
+                resume()
+            }
+            lane.submit(
+                PostgresCall(steps, next: behind, deadline: end, io: io) {
+                    first = $0
+                    resume()
+                })
         }
     }
 

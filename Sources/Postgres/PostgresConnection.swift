@@ -118,8 +118,16 @@ final class PostgresConnection {
 
     // MARK: Sending
 
-    /// Sends a call at once, behind those in flight.
+    /// Sends a call at once, behind those in flight, and what is to come right behind it.
     func send(_ call: PostgresCall) {
+        var isSent = append(call)
+        if isSent, let next = call.next { isSent = append(next) }
+        guard isSent else { return lose(complaint()) }
+        flush()
+        watch(for: call.deadline + Self.patience)
+    }
+
+    private func append(_ call: PostgresCall) -> Bool {
         var isSent = true
         for step in call.steps where prepared[step.statement.name] == nil {
             isSent = isSent && prepare(step.statement, deadline: call.deadline)
@@ -134,9 +142,7 @@ final class PostgresConnection {
         isSent = isSent && handle?.sync() == true
         expected.append(.end(call))
         callsInFlight += 1
-        guard isSent else { return lose(complaint()) }
-        flush()
-        watch(for: call.deadline + Self.patience)
+        return isSent
     }
 
     /// Has the oldest answer looked for at that time, or earlier.

@@ -71,6 +71,12 @@ package struct PostgresResult: Sendable {
         }
     }
 
+    /// Whether any row has a boolean that is true there.
+    package func anyRow(isTrue column: Int) throws(PostgresError) -> Bool {
+        for row in rows where try boolIfPresent(row, column) == true { return true }
+        return false
+    }
+
     /// A UUID; NULL throws.
     package func uuid(_ row: Int, _ column: Int) throws(PostgresError) -> UUIDBytes {
         try required(uuidIfPresent(row, column), row, column)

@@ -40,8 +40,6 @@ struct Decision: Equatable {
     var remaining: Int64?
     /// Why completions are paused, in the operator's words.
     var reason: String?
-    /// Whether a flush has to come before the admission is believed.
-    var isUnflushed = false
 
     /// The answer to this attempt.
     func admission(of attempt: UUIDBytes) -> Admission {
@@ -105,7 +103,6 @@ extension Decision {
         wait = try result.intIfPresent(row, 10).map { .microseconds($0) }
         remaining = try result.intIfPresent(row, 11)
         reason = try result.stringIfPresent(row, 12)
-        isUnflushed = try result.boolIfPresent(row, 13) ?? false
     }
 }
 

@@ -18,6 +18,9 @@ enum LimitStatements {
         from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) order by place
         """)
 
+    /// The column of ``reserve`` that says whether a ``flush`` has to come before it is believed.
+    static let reserveUnflushed = 13
+
     /// Takes one request and no tokens, if there is one; answers what is left. No row where there is no such user.
     ///
     /// $1 user.
@@ -34,6 +37,9 @@ enum LimitStatements {
     static let settle = PostgresStatement(
         "limits_settle",
         "select completion_id, is_unflushed from settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+
+    /// The column of ``settle`` that says so.
+    static let settleUnflushed = 1
 
     /// Returns when what was committed before is on the disk: a record of its own is, and the log is written in order.
     static let flush = PostgresStatement("limits_flush", "select pg_logical_emit_message(true, 'flush', '')")
@@ -60,13 +66,32 @@ enum LimitStatements {
 }
 
 extension PostgresClient {
-    /// Returns when what this client has heard to be committed is on the disk. Throws nothing but `unknownOutcome`: where that is not
-    /// heard, what was committed may be lost with the database.
-    func flushCommits(deadline: Duration) async throws(PostgresError) {
+    /// Runs a statement that may release its rows before the disk has what it did, and returns when the disk has it.
+    ///
+    /// - Parameters:
+    ///   - isCrowded: whether it is known to release them early: then the flush is sent right behind it.
+    ///   - column: where its result says that it did.
+    ///   - onReleased: called where it did.
+    /// - Throws: `unknownOutcome` where it was not heard that the disk has it: it may be lost with the database.
+    func executeDurably(
+        _ statement: PostgresStatement, _ values: [PostgresValue], isCrowded: Bool, deadline: Duration,
+        unflushed column: Int, onReleased: () -> Void
+    ) async throws(PostgresError) -> PostgresResult {
+        if isCrowded {
+            let (result, flushed) = try await execute(statement, values, then: LimitStatements.flush, deadline: deadline)
+            guard try result.anyRow(isTrue: column) else { return result }
+            onReleased()
+            guard case .success = flushed else { throw .unknownOutcome }
+            return result
+        }
+        let result = try await execute(statement, values, deadline: deadline)
+        guard try result.anyRow(isTrue: column) else { return result }
+        onReleased()
         do {
             _ = try await execute(LimitStatements.flush, [], deadline: deadline)
         } catch {
             throw .unknownOutcome
         }
+        return result
     }
 }

@@ -105,15 +105,14 @@ final class ReservationWriter {
         guard let end = batch.map(\.end).min() else { return }
         do throws(PostgresError) {
             let left = Duration.milliseconds(max(1, end - io.now))
-            let result = try await database.execute(
-                LimitStatements.reserve, values(of: batch.map(\.request)), deadline: left)
+            let isCrowded = crowd.isCrowded(now: io.now)
+            let result = try await database.executeDurably(
+                LimitStatements.reserve, values(of: batch.map(\.request), isCrowded), isCrowded: isCrowded, deadline: left,
+                unflushed: LimitStatements.reserveUnflushed,
+                onReleased: { crowd.released(now: io.now) })
             guard result.count == batch.count else { throw .decoding("\(result.count) decisions on \(batch.count) requests") }
             var decisions: [Decision] = []
             for row in result.rows { decisions.append(try Decision(result, row: row)) }
-            if decisions.contains(where: \.isUnflushed) {
-                crowd.released(now: io.now)
-                try await database.flushCommits(deadline: .milliseconds(max(1, end - io.now)))
-            }
             for (entry, decision) in zip(batch, decisions) {
                 entry.continuation.resume(returning: .success(decision.admission(of: entry.request.attempt)))
             }
@@ -141,7 +140,7 @@ final class ReservationWriter {
 
     private func refuse(_ entry: Entry, _ error: ServiceError) { entry.continuation.resume(returning: .failure(error)) }
 
-    private func values(of requests: [ReservationRequest]) -> [PostgresValue] {
+    private func values(of requests: [ReservationRequest], _ isCrowded: Bool) -> [PostgresValue] {
         [
             .uuid(process.uuid),
             .uuidArray(requests.map { $0.completionID.uuid }),
@@ -153,7 +152,7 @@ final class ReservationWriter {
             .textArray(requests.map(\.model)),
             .uuidArray(requests.map { $0.presetID?.uuid }),
             .textArray(requests.map(\.upstreams.names)),
-            .bool(crowd.isCrowded(now: io.now)),
+            .bool(isCrowded),
         ]
     }
 

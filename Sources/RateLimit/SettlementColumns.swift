@@ -44,17 +44,11 @@ struct SettlementColumns {
             .intArray(reasoningTokens), .textArray(sources), .textArray(outcomes), .textArray(finishReasons), .textArray(models),
             .textArray(upstreams), .bool(isCrowded),
         ]
-        let result = try await database.execute(LimitStatements.settle, values, deadline: deadline)
+        let result = try await database.executeDurably(
+            LimitStatements.settle, values, isCrowded: isCrowded, deadline: deadline,
+            unflushed: LimitStatements.settleUnflushed, onReleased: onReleased)
         var acknowledged: Set<CompletionID> = []
-        var isUnflushed = false
-        for row in result.rows {
-            acknowledged.insert(CompletionID(try result.uuid(row, 0)))
-            isUnflushed = try result.bool(row, 1) || isUnflushed
-        }
-        if isUnflushed {
-            onReleased()
-            try await database.flushCommits(deadline: deadline)
-        }
+        for row in result.rows { acknowledged.insert(CompletionID(try result.uuid(row, 0))) }
         return acknowledged
     }
 
