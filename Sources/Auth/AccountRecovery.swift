@@ -122,12 +122,4 @@ package final class AccountRecovery {
             throw error.serviceError
         }
     }
-
-    private func reading<Value>(_ body: () throws(PostgresError) -> Value) throws(ServiceError) -> Value {
-        do {
-            return try body()
-        } catch {
-            throw error.serviceError
-        }
-    }
 }

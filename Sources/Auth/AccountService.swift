@@ -250,14 +250,6 @@ package final class AccountService {
             throw error.serviceError
         }
     }
-
-    private func reading<Value>(_ body: () throws(PostgresError) -> Value) throws(ServiceError) -> Value {
-        do {
-            return try body()
-        } catch {
-            throw error.serviceError
-        }
-    }
 }
 
 extension User {

@@ -124,12 +124,4 @@ package final class UserBook {
             throw error.serviceError
         }
     }
-
-    private func reading<Value>(_ body: () throws(PostgresError) -> Value) throws(ServiceError) -> Value {
-        do {
-            return try body()
-        } catch {
-            throw error.serviceError
-        }
-    }
 }

@@ -23,3 +23,13 @@ extension PostgresError {
         }
     }
 }
+
+/// Reads what the database has answered, for who tells a client.
+/// - Throws: as ``PostgresError/serviceError`` has it.
+package func reading<Value>(_ body: () throws(PostgresError) -> Value) throws(ServiceError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw error.serviceError
+    }
+}

@@ -50,10 +50,7 @@ struct UserCommand: ParsableCommand {
     struct Invite: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Create an account for whose password its owner gets a link, good for 7 days.",
-            discussion: """
-                The link's token is printed, for which SESSION_KEYS is needed, and the link itself where FRONTEND_URL says whither it leads. \
-                With --mail it is the servers that send the link; they have to have SMTP_URL.
-                """)
+            discussion: LinkOptions.discussion)
 
         @Argument(help: "The address the person logs in with.")
         var email: EmailArgument
@@ -61,13 +58,8 @@ struct UserCommand: ParsableCommand {
         @OptionGroup var output: UserOutput
 
         func run() async throws {
-            let (email, way) = (email.address, try delivery.way())
-            let link = try await OperatorDatabase.run { database in
-                let link = try await UserBook(database: database, now: SystemClock.microseconds).invite(email, way)
-                try await OperatorAccounts.audit(.accountInvited, link.user, database)
-                return link
-            }
-            output.print(link)
+            let email = email.address
+            output.print(try await delivery.issue(.accountInvited) { book, way in try await book.invite(email, way) })
         }
     }
 
@@ -75,9 +67,7 @@ struct UserCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give somebody a link to choose another password, good for an hour.",
             discussion: """
-                The link's token is printed, for which SESSION_KEYS is needed, and the link itself where FRONTEND_URL says whither it leads. \
-                With --mail it is the servers that send the link; they have to have SMTP_URL. The old password is good until then: \
-                `user disable` is for an account in the wrong hands.
+                \(LinkOptions.discussion) The old password is good until then: `user disable` is for an account in the wrong hands.
                 """)
 
         @Argument(help: "The user's id or e-mail address.")
@@ -86,13 +76,8 @@ struct UserCommand: ParsableCommand {
         @OptionGroup var output: UserOutput
 
         func run() async throws {
-            let (user, way) = (user.reference, try delivery.way())
-            let link = try await OperatorDatabase.run { database in
-                let link = try await UserBook(database: database, now: SystemClock.microseconds).reset(user, way)
-                try await OperatorAccounts.audit(.passwordResetRequested, link.user, database)
-                return link
-            }
-            output.print(link)
+            let user = user.reference
+            output.print(try await delivery.issue(.passwordResetRequested) { book, way in try await book.reset(user, way) })
         }
     }
 

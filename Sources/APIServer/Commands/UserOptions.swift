@@ -1,5 +1,6 @@
 import ArgumentParser
 import Auth
+import EventLoop
 import PlaygroundCore
 import StrictJSON
 
@@ -39,7 +40,24 @@ struct LinkOptions: ParsableArguments {
     @Flag(help: "Have the servers mail the link, and print none.")
     var mail = false
 
-    func way() throws -> UserBook.LinkDelivery { mail ? .mailed : .printed(try Configuration.keysOnly()) }
+    /// What a command that makes a link says of it.
+    static let discussion = """
+        The link's token is printed, for which SESSION_KEYS is needed, and the link itself where FRONTEND_URL says whither it leads. \
+        With --mail it is the servers that send the link; they have to have SMTP_URL.
+        """
+
+    /// Makes a link, and tells the audit trail.
+    func issue(
+        _ kind: AuditEvent.Kind,
+        _ make: @escaping @Sendable (UserBook, UserBook.LinkDelivery) async throws -> UserBook.IssuedLink
+    ) async throws -> UserBook.IssuedLink {
+        let way: UserBook.LinkDelivery = mail ? .mailed : .printed(try Configuration.keysOnly())
+        return try await OperatorDatabase.run { database in
+            let link = try await make(UserBook(database: database, now: SystemClock.microseconds), way)
+            try await OperatorAccounts.audit(kind, link.user, database)
+            return link
+        }
+    }
 }
 
 /// An e-mail address on a command line.
