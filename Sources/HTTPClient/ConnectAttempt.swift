@@ -58,7 +58,7 @@ final class EasyHandle {
     /// - Parameter milliseconds: what libcurl may take.
     init?(origin: Origin, proxy: Origin?, milliseconds: Int64) {
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-        guard let easy = curl_easy_init() else {
+        guard let easy = clibcurl_easy_init() else {
             errorText.deallocate()
             return nil
         }

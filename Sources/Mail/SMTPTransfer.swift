@@ -15,7 +15,7 @@ final class SMTPTransfer {
 
     /// - Throws: where libcurl has no memory.
     init(_ configuration: SMTPConfiguration) throws(SMTPError) {
-        guard let easy = curl_easy_init() else { throw SMTPError(isPermanent: false, "libcurl has no memory") }
+        guard let easy = clibcurl_easy_init() else { throw SMTPError(isPermanent: false, "libcurl has no memory") }
         self.easy = easy
         self.configuration = configuration
     }

@@ -79,9 +79,7 @@ final class Stack: Sendable {
 
     /// Runs a command of the server to its end; the lines it printed.
     static func run(_ arguments: [String], _ environment: [String: String]) throws -> [String] {
-        let process = try ChildProcess("APIServer", arguments, environment: environment)
-        guard try process.waitForOutput() == 0 else { throw TestFailure("\(arguments): \(process.lines)") }
-        return process.lines
+        try ChildProcess.run("APIServer", arguments, environment: environment)
     }
 
     /// One more replica; `environment` differs from the others'.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// An authority of our own and what it signed, made afresh with the openssl tool.
 struct Certificates: Sendable {
@@ -40,16 +41,7 @@ struct Certificates: Sendable {
         }
     }
 
-    struct ToolError: Error { let arguments: [String] }
-
     private static func openssl(_ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        if process.terminationStatus != 0 { throw ToolError(arguments: arguments) }
+        try ChildProcess.run("/usr/bin/env", ["openssl"] + arguments)
     }
 }

@@ -139,4 +139,20 @@ struct ConnectorTests {
             #expect(await until(loop.io) { server.peers.allSatisfy { $0.isLeft } })
         }
     }
+
+    /// A program that inherits a connection keeps it open after us: the other side would never hear that we left.
+    @Test("leaves no connection to programs that are started meanwhile", .timeLimit(.minutes(1)))
+    func closedByExec() async throws {
+        try await onLoop { loop in
+            let server = try ScriptedServer(io: loop.io)
+            defer { server.stop() }
+            let client = try HTTPClient(of: server, io: loop.io)
+            var outcome: Result<Link, ClientError.Reason>?
+            _ = client.connector.connect(deadline: loop.io.now + 10_000) { outcome = $0 }
+            #expect(await until(loop.io) { outcome != nil })
+            let link = try #require(try outcome?.get())
+            #expect(fcntl(link.descriptor, F_GETFD) & FD_CLOEXEC != 0)
+            link.close()
+        }
+    }
 }

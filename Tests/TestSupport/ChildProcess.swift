@@ -27,6 +27,18 @@ package final class ChildProcess: Sendable {
         Thread.detachNewThread { [transcript, pid] in transcript.reap(pid) }
     }
 
+    /// Runs a program to its end and returns the lines it printed.
+    /// - Throws: those lines, where its exit status is not 0.
+    @discardableResult
+    package static func run(
+        _ executable: String, _ arguments: [String], environment: [String: String]? = nil, deadline: Duration = .seconds(30)
+    ) throws -> [String] {
+        let process = try ChildProcess(executable, arguments, environment: environment)
+        let status = try process.waitForOutput(deadline: deadline)
+        if status != 0 { throw TestFailure("\(executable) \(arguments) ended with \(status): \(process.lines.suffix(20))") }
+        return process.lines
+    }
+
     /// Where the build puts executables: beside the test bundle.
     package static var buildDirectory: String {
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))

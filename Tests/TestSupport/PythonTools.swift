@@ -30,9 +30,10 @@ package enum PythonTools {
     }
 
     private static func run(_ executable: String, _ arguments: [String]) throws {
-        let process = try ChildProcess(executable, arguments)
-        guard try process.waitForOutput(deadline: .seconds(180)) == 0 else {
-            throw TestFailure("\(arguments) failed (Debian: python3-venv): \(process.lines.suffix(5))")
+        do {
+            try ChildProcess.run(executable, arguments, deadline: .seconds(180))
+        } catch {
+            throw TestFailure("\(error) (Debian: python3-venv)")
         }
     }
 }

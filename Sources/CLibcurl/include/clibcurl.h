@@ -21,6 +21,10 @@ static inline CURLcode clibcurl_set_close_socket(CURL *easy, clibcurl_close_func
     return code == CURLE_OK ? (curl_easy_setopt)(easy, CURLOPT_CLOSESOCKETFUNCTION, function) : code;
 }
 
+/// curl_easy_init, its sockets closed by exec: libcurl 7.88 leaves them to every program that the process starts, and a
+/// copy in another process keeps a connection open after it was closed here. NULL where memory is out.
+CURL *clibcurl_easy_init(void);
+
 /// Called by libcurl for the bytes of an upload: at most size * count of them; returns how many, 0 at the end.
 typedef size_t (*clibcurl_read_function)(char *buffer, size_t size, size_t count, void *context);
 static inline CURLcode clibcurl_set_read(CURL *easy, clibcurl_read_function function, void *context) {
