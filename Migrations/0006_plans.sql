@@ -179,6 +179,9 @@ as $$
 $$;
 
 -- Writes rows that are locked.
+--
+-- Here and wherever an array says which rows are wanted, their keys are compared with the array itself too: a plan that was made
+-- while a table was small joins the two the other way round, and once it is kept would read all of the table for ever.
 create function write_buckets(changed buckets[]) returns void
 language plpgsql
 as $$
@@ -188,7 +191,7 @@ begin
         tokens_per_minute = c.tokens_per_minute, in_flight = c.in_flight, at = c.at, day = c.day, day_tokens = c.day_tokens,
         month = c.month, month_tokens = c.month_tokens
     from unnest(changed) as c
-    where b.scope = c.scope;
+    where b.scope = c.scope and b.scope = any (array(select scope from unnest(changed)));
 end
 $$;
 

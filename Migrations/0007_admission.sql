@@ -72,8 +72,7 @@ begin
             row(
                 a.place, a.completion_id, a.attempt, a.user_id, a.model, a.preset_id, string_to_array(a.upstreams, ','),
                 a.session_id is null
-                    or exists (
-                        select from sessions s where s.id = a.session_id and s.user_id = a.user_id and s.revoked_at is null),
+                    or coalesce(a.user_id = (select s.user_id from sessions s where s.id = a.session_id and s.revoked_at is null), false),
                 -- An id is remembered for at least a month.
                 exists (select from reservations r where r.completion_id = a.completion_id)
                     or exists (
@@ -83,7 +82,7 @@ begin
             order by a.user_id, a.place)
         from unnest(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
                 as a (completion_id, attempt, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
-            left join user_limits l on l.user_id = a.user_id
+            left join user_limits l on l.user_id = a.user_id and l.user_id = any (users)
             cross join lateral (select least(coalesce(a.wanted, l.max_tokens_default), l.max_tokens_cap) as max_tokens) t);
 end
 $$;
@@ -171,7 +170,7 @@ create function reserve_completions(
     presets uuid[], upstreams text[], is_crowded boolean
 ) returns setof admission
 language plpgsql
--- By their keys: a plan that was made while a table was small would read all of it for ever, dead rows included.
+-- By their keys, as `write_buckets` says, and dead rows left out.
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
@@ -308,8 +307,9 @@ begin
         -- Another transaction has taken one of the ids since they were looked for: it runs, or it has run and is billed. From now on
         -- nobody else can take one.
         if written < cardinality(admitted) or exists (
-            select from usage u, unnest(admitted) as a
-            where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days')
+            select from usage u
+            where u.completion_id = any (array(select completion_id from unnest(admitted)))
+                and u.started_at > now() - interval '35 days')
         then
             raise exception 'a completion id was taken meanwhile' using errcode = 'serialization_failure';
         end if;

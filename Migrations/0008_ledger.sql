@@ -73,7 +73,9 @@ create table usage (
     primary key (completion_id, started_at)
 ) partition by range (started_at);
 
-create index usage_user on usage (user_id, started_at desc, completion_id);
+-- Partial, so that it cannot be taken for anything but a user's bills: who looks for a completion's id while a month is young would
+-- find this index as cheap as the key, and a plan that is kept would go on to read all of it when the month is full.
+create index usage_user on usage (user_id, started_at desc, completion_id) where user_id is not null;
 
 -- For what falls into no month that was made.
 create table usage_other partition of usage default;
@@ -167,7 +169,9 @@ create type bucket_change as (scope uuid, slots bigint, requests bigint, tokens 
 -- request comes back as well, and there is no bill.
 --
 -- Reservations, bills and buckets are locked before anything is read from them, in the order of their keys, so that two batches
--- cannot wait for each other in a circle. The answer has the completions that need no further attempt: what another transaction
+-- cannot wait for each other in a circle. The buckets come last, when all that can be done without them is done: for as long as they
+-- are locked nobody else is admitted by them. Only the reservations go after that: whoever asks for one of their ids at this moment
+-- has the bucket locked, and waits for them. The answer has the completions that need no further attempt: what another transaction
 -- settled at the same moment is not among them yet; and whether the commit has to be waited for before they count as settled.
 create function settle_completions(
     completions uuid[], attempts uuid[], prompts bigint[], outputs bigint[], cached bigint[], reasoning bigint[], sources text[], outcomes text[],
@@ -180,7 +184,7 @@ as $$
 #variable_conflict use_column
 declare
     recent timestamptz := now() - interval '35 days';
-    clock timestamptz;
+    clock timestamptz := limits_clock();
     is_late boolean;
     -- Completions with a reservation; those without whose process was called dead; those that were settled before.
     held uuid[];
@@ -189,6 +193,7 @@ declare
     is_guarded boolean := exists (
         select from instance where only_row and (tokens_per_day is not null or tokens_per_month is not null));
     changes bucket_change[];
+    scopes uuid[];
     change record;
     mine buckets;
     changed buckets[] := '{}';
@@ -196,7 +201,7 @@ begin
     held := array(
         select r.completion_id
         from unnest(completions, attempts) as g (completion_id, attempt) join reservations r using (completion_id)
-        where r.attempt = g.attempt or g.attempt is null
+        where r.completion_id = any (completions) and (r.attempt = g.attempt or g.attempt is null)
         order by r.completion_id for update of r);
     if cardinality(held) < cardinality(completions) then
         known := array(select completion_id from usage where completion_id = any (completions) and started_at > recent);
@@ -205,31 +210,18 @@ begin
             where completion_id = any (known) and started_at > recent and outcome = 'process_lost'
             order by completion_id for update);
     end if;
-    clock := clock_timestamp();
-    perform from buckets
-        where scope in (
-            select user_id from reservations where completion_id = any (held)
-            union all select user_id from usage where completion_id = any (lost) and started_at > recent
-            union all select upstream_scope(upstream) from reservations where completion_id = any (held) and upstream is not null
-            union all select upstream_scope(name) from unnest(upstreams) as name where name <> ''
-            union all select instance_scope() where is_guarded
-            union all select instance_scope() from reservations where completion_id = any (held) and charges_instance)
-        order by scope for no key update;
-    is_late := release_early(is_crowded, clock);
-    clock := limits_clock();
-
     with given as materialized (
         select *
         from unnest(completions, prompts, outputs, cached, reasoning, sources, outcomes, reasons, models, upstreams) as given (
             completion_id, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, source, outcome, finish_reason, model,
             upstream)
-    ), closed as (
-        delete from reservations r using given g
-        where r.completion_id = g.completion_id and r.completion_id = any (held)
-        returning r.completion_id, r.user_id, r.model, r.preset_id, r.created_at, r.max_tokens, r.charges_instance, r.upstream,
+    ), closed as materialized (
+        select r.completion_id, r.user_id, r.model, r.preset_id, r.created_at, r.max_tokens, r.charges_instance, r.upstream,
             r.reserved_tokens, g.prompt_tokens as prompt, g.completion_tokens as completion, g.cached_tokens, g.reasoning_tokens, g.source,
             g.outcome, nullif(g.finish_reason, '') as finish_reason, nullif(g.model, '') as answered_model,
             nullif(g.upstream, '') as answered_upstream, r.reserved_tokens - g.prompt_tokens - g.completion_tokens as unspent
+        from given g join reservations r using (completion_id)
+        where r.completion_id = any (held)
     ), billed as (
         insert into usage (
             completion_id, user_id, model, preset_id, prompt_tokens, completion_tokens, source, outcome, finish_reason, started_at,
@@ -267,7 +259,7 @@ begin
                     u.model, u.started_at, g.prompt_tokens, g.cached_tokens, g.completion_tokens, g.reasoning_tokens)
             from given g join usage b using (completion_id)
             where u.completion_id = b.completion_id and u.started_at = b.started_at and u.completion_id = any (lost)
-                and b.started_at > recent and g.outcome not in ('process_lost', '')
+                and b.completion_id = any (lost) and b.started_at > recent and g.outcome not in ('process_lost', '')
             returning u.user_id, u.started_at, nullif(g.upstream, '') as answered_upstream,
                 b.prompt_tokens + b.completion_tokens - g.prompt_tokens - g.completion_tokens as unspent
         ), given_back as (
@@ -279,12 +271,19 @@ begin
         select changes || array_agg(row(g.*)::bucket_change) into changes from given_back g;
     end if;
 
+    clock := clock_timestamp();
+    scopes := array(select distinct c.scope from unnest(changes) as c);
+    perform from buckets where scope = any (scopes) order by scope for no key update;
+    is_late := release_early(is_crowded, clock);
+    delete from reservations where completion_id = any (held);
+    clock := limits_clock();
     for change in
         select b, sum(c.slots)::bigint as slots, sum(c.requests)::bigint as requests, sum(c.tokens)::bigint as tokens,
             -- What was admitted on a day that is over is in no count any more.
             coalesce(sum(c.tokens) filter (where utc_day(c.admitted_at) >= greatest(b.day, utc_day(clock))), 0)::bigint as of_day,
             coalesce(sum(c.tokens) filter (where utc_month(c.admitted_at) >= greatest(b.month, utc_month(clock))), 0)::bigint as of_month
         from unnest(changes) as c join buckets b using (scope)
+        where b.scope = any (scopes)
         group by b.scope
     loop
         mine := change.b;
@@ -314,7 +313,8 @@ begin
     perform from buckets where scope = any (users) order by scope for no key update;
     insert into voided_attempts (attempt) select attempt from unnest(attempts) as attempt order by attempt on conflict do nothing;
     select array_agg(r.completion_id), array_agg(r.attempt) into ids, kept
-    from unnest(completions, attempts) as g (completion_id, attempt) join reservations r using (completion_id, attempt);
+    from unnest(completions, attempts) as g (completion_id, attempt) join reservations r using (completion_id, attempt)
+    where r.completion_id = any (completions);
     if ids is null then return; end if;
     zeros := array_fill(0::bigint, array[cardinality(ids)]);
     blanks := array_fill(''::text, array[cardinality(ids)]);

@@ -247,6 +247,8 @@ $$;
 -- alone.
 create function note_progress(completions uuid[], prompts bigint[], outputs bigint[]) returns table (completion_id uuid, user_id uuid)
 language plpgsql
+-- As with `reserve_completions`.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 #variable_conflict use_column
 begin
@@ -254,8 +256,8 @@ begin
     with noted as (
         update reservations r set prompt_tokens = g.prompt_tokens, completion_tokens = g.completion_tokens
         from unnest($1, $2, $3) as g (completion_id, prompt_tokens, completion_tokens)
-        where r.completion_id = g.completion_id and r.completion_id in (
-            select completion_id from reservations where completion_id = any ($1) for update skip locked)
+        where r.completion_id = g.completion_id and r.completion_id = any (array(
+            select completion_id from reservations where completion_id = any ($1) for update skip locked))
         returning r.completion_id, r.user_id, r.stop_requested_at
     )
     select completion_id, user_id from noted where stop_requested_at is not null;

@@ -4,12 +4,14 @@ import PlaygroundCore
 import Postgres
 
 /// Drives a ``SettlementQueue``: one statement at a time. What comes alone is written at once, and what comes soon after another
-/// waits for the loop's next tick, so that a crowd of settlements costs few statements. What the database has not taken is
-/// written again until it has.
+/// gathers, so that a crowd of settlements costs few statements: nobody waits for a settlement, but whoever is to be admitted waits
+/// for the rows that it locks. What the database has not taken is written again until it has.
 final class SettlementWriter {
     private static let deadline = Duration.seconds(5)
-    /// Milliseconds after a statement within which the next one gathers.
-    private static let gathering: Int64 = 10
+    /// Milliseconds after a statement within which the next one gathers, and for how long at most.
+    private static let gathering: Int64 = 50
+    /// Settlements that are a crowd: in a larger one each costs the database hardly less.
+    private static let crowdSize = 20
     private let database: PostgresClient
     private let io: LoopIO
     private let logger: Logger
@@ -21,7 +23,8 @@ final class SettlementWriter {
     private var crowd = CrowdMark()
     private var lastWrite = Int64.min / 2
     /// Fires when what is gathering has to be written.
-    private var gatheringEnd: LoopTimer?
+    private var gatheringTimer: LoopTimer?
+    private var gatheringEnd: Int64 = 0
     /// Users who may be waiting for a slot that a gathering settlement frees.
     private var awaiting: Set<UserID> = []
     private var isGathering = false
@@ -31,11 +34,11 @@ final class SettlementWriter {
         self.database = database
         self.io = io
         self.logger = logger
-        gatheringEnd = LoopTimer { [unowned self] in endGathering() }
+        gatheringTimer = LoopTimer { [unowned self] in endGathering() }
     }
 
     deinit {
-        if let gatheringEnd { io.cancel(gatheringEnd) }
+        if let gatheringTimer { io.cancel(gatheringTimer) }
     }
 
     /// Entries that the database has not taken yet.
@@ -48,10 +51,12 @@ final class SettlementWriter {
     func settle(_ settlement: Settlement) {
         queue.add(settlement)
         if let userID = settlement.awaitedBy { awaiting.insert(userID) }
-        if isGathering { return }
-        if io.now - lastWrite < Self.gathering, let gatheringEnd {
-            isGathering = true
-            io.schedule(gatheringEnd, after: .milliseconds(1))
+        let isDue = queue.count >= Self.crowdSize || !awaiting.isEmpty
+        if isGathering {
+            // The loop's next tick, and not at once: what comes together is written together.
+            if isDue { gather(for: 1) }
+        } else if io.now - lastWrite < Self.gathering {
+            gather(for: isDue ? 1 : Self.gathering)
         } else {
             signal.give()
         }
@@ -68,9 +73,18 @@ final class SettlementWriter {
         if isGathering, awaiting.contains(userID) { endGathering() }
     }
 
+    /// Ends after so many milliseconds, or when it was to end before.
+    private func gather(for time: Int64) {
+        let end = io.now + time
+        guard let gatheringTimer, !isGathering || end < gatheringEnd else { return }
+        isGathering = true
+        gatheringEnd = end
+        io.schedule(gatheringTimer, after: .milliseconds(time))
+    }
+
     private func endGathering() {
         isGathering = false
-        if let gatheringEnd { io.cancel(gatheringEnd) }
+        if let gatheringTimer { io.cancel(gatheringTimer) }
         signal.give()
     }
 
