@@ -1,3 +1,4 @@
+import COpenSSL
 import Glibc
 package import PlaygroundCore
 import Synchronization
@@ -139,11 +140,17 @@ package final class PasswordHasher: Sendable {
     private func work(_ first: Job, by answer: (Job) -> [UInt8]?) {
         var next: Job? = first
         while let job = next {
+            copenssl_keep_working_memory(1)
             job.done.resume(returning: answer(job))
-            next = state.withLock { state in
-                guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
-                state.running -= 1
-                return nil
+            next = state.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }
+            if next == nil {
+                // The memory goes before the place does: whoever has that takes as much again.
+                copenssl_keep_working_memory(0)
+                next = state.withLock { state in
+                    guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+                    state.running -= 1
+                    return nil
+                }
             }
         }
     }
