@@ -49,7 +49,7 @@ struct Decision: Equatable {
             return .admitted(
                 Grant(
                     maxTokens: maxTokens ?? 0, attempt: attempt, upstream: upstream,
-                    isShortOfSlots: concurrentStreams.map { inFlight >= $0 - inFlight } ?? false, snapshot: snapshot))
+                    isShortOfSlots: concurrentStreams.map { $0 - inFlight < Grant.plentyOfSlots } ?? false, snapshot: snapshot))
         case .unknownUser: return .refused(ServiceError(.tokenInvalid, cause: "no such user"), nil)
         case .sessionRevoked: return .refused(ServiceError(.sessionRevoked), nil)
         default: return .refused(refusal, snapshot)

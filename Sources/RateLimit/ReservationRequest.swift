@@ -60,10 +60,13 @@ package struct Grant: Sendable, Equatable {
     package let attempt: UUIDBytes
     /// The upstream whose limits it was charged to, and that is to be asked first; nil where none was.
     package let upstream: String?
-    /// Whether half of the user's streams or more are running: somebody may wait for this one's slot.
+    /// Whether fewer streams are free than ``plentyOfSlots``: somebody may wait for this one's slot.
     package let isShortOfSlots: Bool
     /// The user's buckets after it.
     package let snapshot: BucketSnapshot
+
+    /// As many as one user's ended completions may hold while their settlements gather in several processes.
+    static let plentyOfSlots: Int64 = 100
 }
 
 /// The answer to a reservation that the database has decided on.
