@@ -24,8 +24,8 @@ struct Routes {
 
     var router: Router<Endpoint> {
         var router = Router<Endpoint>()
-        open(.post, "/api/auth/register", sessions.register, &router)
-        open(.post, "/api/auth/login", sessions.login, &router)
+        crowded(.post, "/api/auth/register", sessions.register, &router)
+        crowded(.post, "/api/auth/login", sessions.login, &router)
         open(.post, "/api/auth/refresh", sessions.refresh, &router)
         open(.post, "/api/auth/logout", sessions.logout, &router)
         open(.post, "/api/auth/password/forgot", recovery.forgot, &router)
@@ -89,6 +89,15 @@ struct Routes {
         _ router: inout Router<Endpoint>
     ) {
         router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .open(handler)))
+    }
+
+    /// What hashes a password: open, if there is room.
+    private func crowded(
+        _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping (RequestContext) async throws -> Reply,
+        _ router: inout Router<Endpoint>
+    ) {
+        let handler = Endpoint.Handler.crowded(room: sessions.requireRoom, handler)
+        router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: handler))
     }
 
     private func authenticated(

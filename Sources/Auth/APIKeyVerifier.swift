@@ -19,7 +19,7 @@ package final class APIKeyVerifier {
     private let revoked: RevokedSessions
     private let io: LoopIO
     private let logger: Logger
-    private var flights: [APIKeyID: [UnsafeContinuation<Result<APIKeyCache.Finding, ServiceError>, Never>]] = [:]
+    private var flights: [APIKeyID: [UnsafeContinuation<Result<APIKeyCache.Finding, ServiceError>?, Never>]] = [:]
     private var limit = UnknownKeyLimit()
     /// When each key was used that this has not been noted of yet.
     private var uses: [APIKeyID: Int64] = [:]
@@ -66,7 +66,12 @@ package final class APIKeyVerifier {
             for waiting in flights.removeValue(forKey: key.id) ?? [] { waiting.resume(returning: found) }
             _ = try found.get()
         } else {
-            _ = try await withUnsafeContinuation { flights[key.id, default: []].append($0) }.get()
+            // The flight may end before this comes to wait for it.
+            let found = await withUnsafeContinuation { continuation in
+                if flights[key.id]?.append(continuation) == nil { continuation.resume(returning: nil) }
+            }
+            guard let found else { return try await load(key, from: origin) }
+            _ = try found.get()
         }
         // Whoever waited may have come with another secret, and the key may have been revoked meanwhile.
         guard let principal = try known(key) else { throw Self.refusal }

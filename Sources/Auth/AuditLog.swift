@@ -22,6 +22,8 @@ package final class AuditLog {
     private var backoff = Backoff()
     private var pause: LoopTimer?
     private var resume: (() -> Void)?
+    /// Since the last look at the queue.
+    private var isWoken = false
     /// Rows that are on their way to the database.
     private var inFlight = 0
     private var isClosed = false
@@ -108,6 +110,7 @@ package final class AuditLog {
     /// Writes until closed.
     package func run() async {
         while !isClosed {
+            isWoken = false
             lose(queue.endWindows(now: now))
             if queue.isEmpty {
                 await sleep(queue.nextEnd.map { .microseconds(max(1, $0 - now)) })
@@ -151,7 +154,7 @@ package final class AuditLog {
         defer { inFlight = 0 }
         do throws(PostgresError) {
             let text = Self.text(of: batch, now: now, account: account)
-            _ = try await database.execute(AuditStatements.record, [.text(text)], deadline: Self.deadline)
+            _ = try await database.execute(AuditStatements.record, [.text(text)], lane: .slow, deadline: Self.deadline)
             queue.finished()
             backoff.succeeded()
             if losses > 0 { logger.error("audit events were lost", metadata: ["count": .stringConvertible(losses)]) }
@@ -182,6 +185,8 @@ package final class AuditLog {
 
     private func sleep(_ longest: Duration?) async {
         await withUnsafeContinuation { continuation in
+            // Something may have come between the look at the queue and this.
+            if isWoken { return continuation.resume() }
             resume = { continuation.resume() }
             if let longest, let pause { io.schedule(pause, after: longest) }
         }
@@ -189,6 +194,7 @@ package final class AuditLog {
 
     private func wake() {
         if let pause { io.cancel(pause) }
+        isWoken = true
         let resume = resume
         self.resume = nil
         resume?()

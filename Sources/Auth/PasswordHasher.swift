@@ -50,7 +50,7 @@ package final class PasswordHasher: Sendable {
         _ body: () async throws(ServiceError) -> Result
     ) async throws(ServiceError) -> Result {
         let isAdmitted = state.withLock { state in
-            guard state.inside < width + Self.queueLimit else { return false }
+            guard hasRoom(state) else { return false }
             state.inside += 1
             return true
         }
@@ -58,6 +58,14 @@ package final class PasswordHasher: Sendable {
         defer { state.withLock { $0.inside -= 1 } }
         return try await body()
     }
+
+    /// Tells at once, before anything of a request is read, what ``admitting(_:)`` would tell it now.
+    /// - Throws: `overloaded`.
+    package func requireRoom() throws(ServiceError) {
+        if !state.withLock({ hasRoom($0) }) { throw Self.refusal }
+    }
+
+    private func hasRoom(_ state: State) -> Bool { state.inside < width + Self.queueLimit }
 
     private static var refusal: ServiceError {
         ServiceError(.overloaded, "Too many log-ins at the moment", retryAfter: retryAfter)

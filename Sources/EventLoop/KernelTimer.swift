@@ -18,8 +18,10 @@ package final class KernelTimer: Channel {
     /// Suspends the caller, who runs on this loop and is the only one to wait for this timer.
     package func pause(microseconds: Int64) async {
         precondition(waiting == nil, "one waits at a time")
-        csystem_start_timer(descriptor, Int(microseconds))
-        await withUnsafeContinuation { waiting = $0 }
+        await withUnsafeContinuation {
+            waiting = $0
+            csystem_start_timer(descriptor, Int(microseconds))
+        }
     }
 
     /// Stops watching; who waits goes on at once.

@@ -95,6 +95,15 @@ extension Connection {
         transmit(UnsafeBufferPointer(start: interim.utf8Start, count: interim.utf8CodeUnitCount))
     }
 
+    /// Whether nothing of the body is left to be taken, which is so as well where a handler left all of it and all of it has come.
+    func dropsArrivedBody() -> Bool {
+        if case .unread(.length(let length)) = bodyState, !announcesTooMuch, inbox.count >= length {
+            _ = takeInput(length)
+            bodyState = .done
+        }
+        return isBodyTaken
+    }
+
     /// Takes in what a handler left of the body, so that a broken one is refused rather than answered, and the
     /// connection can go on. A body that is large or slow is not waited for: the connection closes after the answer.
     /// - Returns: why the request has to be refused instead of answered.

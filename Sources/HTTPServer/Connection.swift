@@ -131,7 +131,7 @@ final class Connection: Channel {
         } else {
             reply = context.responder.respond(to: request)
         }
-        guard case .response(let response) = reply, stream == nil, isBodyTaken else { return .awaits(request, reply) }
+        guard case .response(let response) = reply, stream == nil, dropsArrivedBody() else { return .awaits(request, reply) }
         let mayGoOn = mayContinue(after: request)
         send(response, request.responseFields, to: request.head.method, keepAlive: mayGoOn)
         return mayGoOn && outbox.isEmpty && !isGone ? nil : .answered(mayGoOn: mayGoOn)

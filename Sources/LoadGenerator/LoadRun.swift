@@ -28,11 +28,13 @@ final class LoadRun {
     /// Workers that wait for their turn at the plan's rate, longest first.
     private var resting: [Worker] = []
     private var ticker: LoopTimer?
+    private let pacer: KernelTimer?
 
     init(plan: LoadPlan, io: LoopIO) {
         self.plan = plan
         self.io = io
         use = ProcessUse(root: plan.pid)
+        pacer = plan.rate == nil ? nil : KernelTimer(io: io)
         cpuBefore = use?.cpu ?? 0
         residentBefore = use?.residentKiB ?? 0
         residentMost = residentBefore
@@ -47,6 +49,22 @@ final class LoadRun {
         tick()
     }
 
+    /// Begins what rests when its time has come, each by itself: a tick's worth at once would queue behind one another, which is
+    /// not what so many a second are. Returns when the run is over, or has no rate.
+    func pace() async {
+        guard let pacer, let rate = plan.rate else { return }
+        while !isOver {
+            let due = start + Int64(Double(begun) / rate * 1e9)
+            let wait = (due - SystemClock.monotonicNanoseconds()) / 1_000
+            if wait <= 0, !resting.isEmpty {
+                next(resting.removeFirst())
+            } else {
+                // Behind its time whoever becomes free begins at once; this looks again a little later.
+                await pacer.pause(microseconds: max(wait + 1, 100))
+            }
+        }
+    }
+
     /// A stream has its first token and is held open.
     func opened() {
         openedCount += 1
@@ -59,9 +77,14 @@ final class LoadRun {
         if failed { penitents.append(worker) } else { next(worker) }
     }
 
-    private func next(_ worker: Worker) {
+    /// Nothing more is to be begun.
+    private var isDone: Bool {
         let isTimeUp = plan.seconds.map { Double(SystemClock.monotonicNanoseconds() - start) / 1e9 >= $0 } ?? false
-        guard !isTimeUp, !isReleased, begun < plan.total ?? Int.max else {
+        return isTimeUp || isReleased || begun >= plan.total ?? Int.max
+    }
+
+    private func next(_ worker: Worker) {
+        if isDone {
             idle += 1
             worker.close()
             if idle == workers.count { finish() }
@@ -86,10 +109,15 @@ final class LoadRun {
             started += 1
             next(workers[started - 1])
         }
-        let waiting = penitents + resting
+        let waiting = penitents
         penitents = []
-        resting = []
         for worker in waiting { next(worker) }
+        // Then nobody's turn comes any more.
+        if isDone {
+            let rest = resting
+            resting = []
+            for worker in rest { next(worker) }
+        }
         if now >= nextSample { sample(now) }
         if now >= releaseAt { release() }
         if let ticker, !isOver { io.schedule(ticker, after: .milliseconds(8)) }
@@ -121,6 +149,7 @@ final class LoadRun {
         isOver = true
         if let ticker { io.cancel(ticker) }
         ticker = nil
+        pacer?.close()
         var figures = Figures(tally: tally, seconds: Double(max(tally.lastEnd, start + 1) - start) / 1e9)
         if let use {
             figures.cpuSeconds = Double(use.cpu - cpuBefore) / 1e9

@@ -56,7 +56,9 @@ struct LoadGenerator: AsyncParsableCommand {
         let loop = EventLoop(name: "load")
         loop.start()
         var figures = try await loop.run { loop in
-            let run = LoadRun(plan: plan, io: loop.io)
+            // Of this loop, as is the task that paces it.
+            nonisolated(unsafe) let run = LoadRun(plan: plan, io: loop.io)
+            loop.spawn { _ in await run.pace() }
             return await withUnsafeContinuation { continuation in run.start { continuation.resume(returning: $0) } }
         }
         figures.label = label

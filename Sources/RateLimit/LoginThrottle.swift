@@ -8,10 +8,14 @@ package import Postgres
 /// given back when the password was right or was never judged. Nothing here knows which accounts exist: an address without one is
 /// treated as any other. Belongs to its loop.
 package final class LoginThrottle {
+    /// From asking to the answer, the wait for one's turn included.
+    private static let deadline = Duration.seconds(1)
+
     private let database: PostgresClient
     private let limits: LoginLimits
     private let delays: [Int64]
     private let logger: Logger
+    private let turns = Turns()
 
     /// - Parameter limits: those of servers unless told otherwise.
     package init(database: PostgresClient, logger: Logger, limits: LoginLimits = LoginLimits()) {
@@ -204,14 +208,23 @@ package final class LoginThrottle {
         (LoginThrottleStatements.giveBack, [.text(scope.rawValue), .text(subject), .int(at)])
     }
 
+    /// One of this loop at a time: each waits for its commit, and so does whatever else goes over the same connection behind it. Of a
+    /// storm's log-ins nobody else shall wait for more than one.
+    private func transaction(_ steps: [PostgresClient.Step]) async throws(PostgresError) -> [PostgresResult] {
+        let end = ContinuousClock.now + Self.deadline
+        return try await turns.take { () async throws(PostgresError) in
+            let left = end - ContinuousClock.now
+            guard left > .zero else { throw .timedOut }
+            return try await database.transaction(steps, deadline: left)
+        }
+    }
+
     /// Runs the steps in one transaction and reads the last one's row. Where the database does not answer nothing is admitted.
     private func admission<Row>(
         _ steps: [PostgresClient.Step], _ read: (PostgresResult) throws(PostgresError) -> Row
     ) async throws(ServiceError) -> Row {
         do throws(PostgresError) {
-            guard let row = try await database.transaction(steps, deadline: .seconds(1)).last else {
-                throw .decoding("no result")
-            }
+            guard let row = try await transaction(steps).last else { throw .decoding("no result") }
             return try read(row)
         } catch {
             // Should it have been counted after all, it counts as one failure: nobody has to look whether it was.
@@ -225,7 +238,7 @@ package final class LoginThrottle {
     /// What cannot be written is not repeated: the attempt then counts as a failure, until that is forgotten.
     private func note(_ steps: [PostgresClient.Step]) async {
         do throws(PostgresError) {
-            _ = try await database.transaction(steps, deadline: .seconds(1))
+            _ = try await transaction(steps)
         } catch {
             logger.warning("outcome of a log-in not noted", metadata: ["error": "\(error)"])
         }

@@ -6,9 +6,13 @@ enum LoginThrottleStatements {
     /// Waits until nobody else counts attempts on this. Held to the transaction's end, in memory alone: a refusal writes nothing.
     /// Two subjects that hash alike wait for each other, and no more.
     ///
+    /// The transaction's commit does not wait for the disk: what others ask for over the same connection would wait with it. A database
+    /// that crashes forgets the attempts of its last moment, and what they are worth to a guesser is no more than that.
+    ///
     /// $1 kind, so that a subject of one kind is none of another; $2 subject.
     static let lock = PostgresStatement(
-        "throttle_lock", "select pg_advisory_xact_lock($1::int, hashtext($2::text))", .read)
+        "throttle_lock",
+        "select set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock($1::int, hashtext($2::text))", .read)
 
     /// Counts a log-in in all three places, or in none where one of them refuses. A network with a good history is asked for its
     /// own delay and for its address, not for what strangers share.

@@ -179,12 +179,12 @@ package final class CompletionRelay {
     }
 
     private func run(_ sink: any ByteSink) async {
-        if sink.isClosed {
-            pending = nil
-            pool.openRelays.remove(self)
-            return
-        }
         await withUnsafeContinuation { continuation in
+            if sink.isClosed {
+                pending = nil
+                pool.openRelays.remove(self)
+                return continuation.resume()
+            }
             self.continuation = continuation
             start(sink)
         }

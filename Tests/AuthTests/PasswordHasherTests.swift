@@ -157,8 +157,10 @@ struct PasswordHasherTests {
             try await hasher.admitting { () async throws(ServiceError) in crowd.inside.withLock { $0 += 1 } }
         }
         #expect(error?.code == .overloaded && error?.retryAfter != nil)
+        #expect(throws: ServiceError.self) { try hasher.requireRoom() }
         crowd.isOver.withLock { $0 = true }
         for task in admitted { try await task.value }
+        try hasher.requireRoom()
         #expect(crowd.inside.withLock(\.self) == hasher.width + PasswordHasher.queueLimit)
         // Places are given back also by who fails.
         for _ in 0..<100 {

@@ -44,7 +44,7 @@ struct ServerRoute: Sendable, Hashable {
                 }
                 let (isOpen, keyScope): (Bool, String?) =
                     switch endpoint.handler {
-                    case .immediate, .open: (true, nil)
+                    case .immediate, .open, .crowded: (true, nil)
                     case .authenticated(.anybody, _): (false, "any")
                     case .authenticated(.scope(let scope), _): (false, scope.rawValue)
                     case .authenticated(.session, _): (false, nil)

@@ -54,6 +54,17 @@ extension DatabaseTests {
             #expect(try await scene.login(from: "192.0.2.1", .right) == .success)
         }
 
+        @Test("waits for no disk, and leaves the connection as it was: what comes after it does")
+        func commits() async throws {
+            let scene = try await ThrottleScene()
+            let replica = scene.replicas[0]
+            // Tests' databases need not be durable.
+            try await replica.set("synchronous_commit", "on")
+            #expect(try await scene.login(from: "192.0.2.1", .right) == .success)
+            try await fail(1, scene, from: "192.0.2.1")
+            #expect(try await replica.setting("synchronous_commit") == "on")
+        }
+
         @Test("forgets failures at a success, and after a day")
         func forgets() async throws {
             let scene = try await ThrottleScene()

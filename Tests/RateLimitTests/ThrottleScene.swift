@@ -36,6 +36,22 @@ final class ThrottleScene: Sendable {
             }
         }
 
+        /// A setting of its connection as later statements find it.
+        func setting(_ name: String) async throws -> String {
+            try await loop.run { [client] loop in
+                let statement = PostgresStatement("test_setting", "select current_setting($1::text)", .read)
+                return try await client.value(on: loop).execute(statement, [.text(name)]).string(0, 0)
+            }
+        }
+
+        /// Sets it for as long as the connection lasts.
+        func set(_ name: String, _ value: String) async throws {
+            try await loop.run { [client] loop in
+                let statement = PostgresStatement("test_set", "select set_config($1::text, $2::text, false)")
+                _ = try await client.value(on: loop).execute(statement, [.text(name), .text(value)])
+            }
+        }
+
         deinit {
             loop.spawn { [client] loop in
                 await client.value(on: loop).close()

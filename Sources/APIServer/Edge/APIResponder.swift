@@ -107,6 +107,9 @@ final class APIResponder: Responder {
             switch endpoint.handler {
             case .immediate(let handler): return .response(try handler(context))
             case .open(let handler): return Self.awaited(context) { try await handler(context) }
+            case .crowded(let room, let handler):
+                try room()
+                return Self.awaited(context) { try await handler(context) }
             case .authenticated(let access, let handler):
                 switch try authentication.caller(of: context) {
                 case .known(let principal):

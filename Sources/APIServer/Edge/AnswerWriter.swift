@@ -25,8 +25,10 @@ final class AnswerWriter: ByteSource {
         }
         stream.write(io.output, last: last)
         if last { return stream.source = nil }
-        guard stream.isFull, !stream.isClosed else { return }
-        await withUnsafeContinuation { continuation in resume = { continuation.resume() } }
+        await withUnsafeContinuation { continuation in
+            guard stream.isFull, !stream.isClosed else { return continuation.resume() }
+            resume = { continuation.resume() }
+        }
     }
 
     func sinkDrained() { wake() }

@@ -8,6 +8,9 @@ struct Endpoint {
         case immediate((RequestContext) throws(ServiceError) -> Response)
         /// Anybody may call it.
         case open((RequestContext) async throws -> Reply)
+        /// Anybody may call it, and many may at one moment: where there is no room for another, that is told before the body is read
+        /// and without waiting for anything.
+        case crowded(room: () throws(ServiceError) -> Void, (RequestContext) async throws -> Reply)
         /// Only with a valid token or key of somebody who may.
         case authenticated(Access, (RequestContext, Principal) async throws -> Reply)
     }

@@ -27,6 +27,9 @@ final class SessionHandlers {
         self.audit = audit
     }
 
+    /// - Throws: `overloaded` where no further password can be hashed.
+    func requireRoom() throws(ServiceError) { try hasher.requireRoom() }
+
     /// Always the same answer, so that nobody learns who has an account.
     func register(_ context: RequestContext) async throws -> Reply {
         let credentials = try await credentials(context)
