@@ -24,7 +24,7 @@ package final class LimitLane: Sendable {
         let settlements = SettlementWriter(database: database, io: loop.io, logger: logger)
         let reservations = ReservationWriter(
             database: database, process: process, deadline: deadline.wholeMilliseconds, io: loop.io, settlements: settlements)
-        let writers = LoopBound(LimitWriters(settlements: settlements, reservations: reservations), on: loop)
+        let writers = LoopBound(LimitWriters(settlements: settlements, reservations: reservations, io: loop.io), on: loop)
         self.writers = writers
         loop.spawn { loop in await writers.value(on: loop).settlements.run() }
         loop.spawn { loop in await writers.value(on: loop).reservations.run() }
@@ -43,16 +43,29 @@ package final class LimitLane: Sendable {
 final class LimitWriters {
     /// Settlements that may wait for the database before nothing more is admitted.
     private static let highestBacklog = 16_384
+    /// After its last byte an answer holds its slot for so long at most, where its user is short of slots and the database well.
+    private static let handingBack = Duration.milliseconds(25)
 
     let settlements: SettlementWriter
     let reservations: ReservationWriter
+    private let io: LoopIO
 
-    init(settlements: SettlementWriter, reservations: ReservationWriter) {
+    init(settlements: SettlementWriter, reservations: ReservationWriter, io: LoopIO) {
         self.settlements = settlements
         self.reservations = reservations
+        self.io = io
     }
 
+    /// Who finds no slot free is looked at again a moment later: an answer that has just ended, on whichever replica, is about to give
+    /// its slot back, and whoever asks for one completion after another shall not be told of two.
     func reserve(_ request: ReservationRequest) async -> ReservationWriter.Outcome {
+        let first = await ask(request)
+        guard case .success(.refused(let error, _)) = first, error.code == .concurrencyLimit else { return first }
+        await io.pause(Self.handingBack)
+        return await ask(request)
+    }
+
+    private func ask(_ request: ReservationRequest) async -> ReservationWriter.Outcome {
         guard settlements.count < Self.highestBacklog else {
             return .failure(ReservationWriter.unavailable("settlements are waiting for the database"))
         }

@@ -114,10 +114,13 @@ final class Replica: Sendable {
     /// Gives up an attempt, as if its answer had not come.
     func undo(_ request: ReservationRequest) async throws { try await onLimiter { $0.undo(request) } }
 
-    func settle(_ id: CompletionID, tokens: Int, outcome: SettlementOutcome = .done) async throws {
+    func settle(
+        _ id: CompletionID, tokens: Int, outcome: SettlementOutcome = .done, awaitedBy user: UserID? = nil
+    ) async throws {
         let usage = Usage(promptTokens: tokens, completionTokens: 0, source: .exact, maxTokensApplied: 1)
         try await onLimiter {
-            $0.settle(Settlement(completionID: id, usage: usage, outcome: outcome, finishReason: "stop", model: nil))
+            $0.settle(
+                Settlement(completionID: id, awaitedBy: user, usage: usage, outcome: outcome, finishReason: "stop", model: nil))
         }
     }
 
