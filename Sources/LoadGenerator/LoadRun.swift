@@ -109,15 +109,14 @@ final class LoadRun {
             started += 1
             next(workers[started - 1])
         }
-        let waiting = penitents
+        var waiting = penitents
         penitents = []
-        for worker in waiting { next(worker) }
-        // Then nobody's turn comes any more.
-        if isDone {
-            let rest = resting
+        // Those that rest are the pacer's, as long as anybody's turn is to come.
+        if pacer == nil || isDone {
+            waiting += resting
             resting = []
-            for worker in rest { next(worker) }
         }
+        for worker in waiting { next(worker) }
         if now >= nextSample { sample(now) }
         if now >= releaseAt { release() }
         if let ticker, !isOver { io.schedule(ticker, after: .milliseconds(8)) }

@@ -208,8 +208,8 @@ package final class LoginThrottle {
         (LoginThrottleStatements.giveBack, [.text(scope.rawValue), .text(subject), .int(at)])
     }
 
-    /// One of this loop at a time: each waits for its commit, and so does whatever else goes over the same connection behind it. Of a
-    /// storm's log-ins nobody else shall wait for more than one.
+    /// One of this loop at a time: whatever else goes over the same connection waits for all that were sent before it, and of a storm's
+    /// log-ins that shall be one.
     private func transaction(_ steps: [PostgresClient.Step]) async throws(PostgresError) -> [PostgresResult] {
         let end = ContinuousClock.now + Self.deadline
         return try await turns.take { () async throws(PostgresError) in

@@ -7,7 +7,7 @@ enum LoginThrottleStatements {
     /// Two subjects that hash alike wait for each other, and no more.
     ///
     /// The transaction's commit does not wait for the disk: what others ask for over the same connection would wait with it. A database
-    /// that crashes forgets the attempts of its last moment, and what they are worth to a guesser is no more than that.
+    /// that crashes forgets the attempts of its last half second, so that a guesser has those few once more.
     ///
     /// $1 kind, so that a subject of one kind is none of another; $2 subject.
     static let lock = PostgresStatement(

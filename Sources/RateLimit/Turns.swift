@@ -5,6 +5,7 @@ final class Turns {
 
     /// Runs `body` when all who came before are done.
     func take<Value, Failure: Error>(_ body: () async throws(Failure) -> Value) async throws(Failure) -> Value {
+        // Decided in here: on the way from a look before this the turn may be passed on, and nobody would wake who waits for it.
         await withUnsafeContinuation { continuation in
             if isTaken {
                 waiting.append(continuation)
