@@ -113,8 +113,8 @@ struct Routes {
         _ router: inout Router<Endpoint>, for access: Access = .session
     ) {
         let route = "\(method.rawValue) \(pattern)"
+        let idempotency = idempotency
         authenticated(
-            method, pattern,
-            { [idempotency] in .response(try await idempotency.answer($0, $1, route: route, handler)) }, &router, for: access)
+            method, pattern, { .response(try await idempotency.answer($0, $1, route: route, handler)) }, &router, for: access)
     }
 }

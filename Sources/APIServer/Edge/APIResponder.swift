@@ -48,8 +48,8 @@ final class APIResponder: Responder {
     /// Tells the observer of the answer, now or when it is known.
     private func observed(_ reply: Reply, _ context: RequestContext) -> Reply {
         switch reply {
-        case .awaited(let work): return .awaited { [self] in observed(await work(), context) }
-        case .deferred(let work): return .deferred { [self] in observed(await work(), context) }
+        case .awaited(let work): return .awaited { self.observed(await work(), context) }
+        case .deferred(let work): return .deferred { self.observed(await work(), context) }
         case .response, .streamed: break
         }
         observer.answered(context, reply)
@@ -117,8 +117,8 @@ final class APIResponder: Responder {
                     try access.check(principal)
                     return Self.awaited(context) { try await handler(context, principal) }
                 case .key(let key):
-                    return Self.awaited(context) { [authentication] in
-                        let principal = try await authentication.principal(of: key, context)
+                    return Self.awaited(context) {
+                        let principal = try await self.authentication.principal(of: key, context)
                         context.principal = principal
                         try access.check(principal)
                         return try await handler(context, principal)

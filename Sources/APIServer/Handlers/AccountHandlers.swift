@@ -53,13 +53,13 @@ final class AccountHandlers {
         let account = try await exports.account(of: principal.userID)
         audit.record(
             AuditEvent(.dataExported, of: .user(principal.userID), session: principal.sessionID, from: context.auditOrigin))
-        return .deferred { [self] in
+        return .deferred {
             var fields = ResponseFields()
             fields.append(.contentType, "application/json; charset=utf-8")
             fields.append(.contentDisposition, "attachment; filename=\"playground-account.json\"")
-            let writer = AnswerWriter(context.request.openStream(status: .ok, fields: fields), io: io)
+            let writer = AnswerWriter(context.request.openStream(status: .ok, fields: fields), io: self.io)
             do throws(ServiceError) {
-                try await write(account, principal.userID, to: writer)
+                try await self.write(account, principal.userID, to: writer)
             } catch {
                 // A document that breaks off is no JSON: nobody takes it for whole.
                 context.noteFailure(error)

@@ -44,11 +44,11 @@ final class CompletionHandlers {
             context.tell(snapshot)
             throw error
         }
-        var (ask, relay) = try await prepare(context, principal, requestedAt: requestedAt)
+        let (wanted, relay) = try await prepare(context, principal, requestedAt: requestedAt)
         let asked = SystemClock.monotonicNanoseconds()
         let admission: Admission
         do {
-            admission = try await limiter.reserve(reservation(ask, relay, principal))
+            admission = try await limiter.reserve(reservation(wanted, relay, principal))
         } catch {
             await keyLimiter.giveBack(principal)
             throw error
@@ -60,19 +60,17 @@ final class CompletionHandlers {
             if error.code.status == .badRequest { throw await charged(error, context, principal) }
             if let snapshot { context.tell(snapshot) }
             if error.code == .completionIDConflict {
-                context.request.responseFields[.answeredCompletionID] = ask.id.description
+                context.request.responseFields[.answeredCompletionID] = wanted.id.description
             }
             throw error
         case .admitted(let grant):
             context.tell(grant.snapshot)
-            ask.maxTokens = grant.maxTokens
-            ask.attempt = grant.attempt
-            ask.isShortOfSlots = grant.isShortOfSlots
             relay.grant(maxTokens: grant.maxTokens, upstream: grant.upstream)
-        }
-        upstreams.openRelays.insert(relay)
-        return .deferred { [self, ask] in
-            ask.isStream ? await stream(relay, ask, context) : await collect(relay, ask, context)
+            upstreams.openRelays.insert(relay)
+            let ask = wanted.granted(grant)
+            return .deferred {
+                ask.isStream ? await self.stream(relay, ask, context) : await self.collect(relay, ask, context)
+            }
         }
     }
 
@@ -251,11 +249,11 @@ private struct Ask {
     /// The `max_tokens` of the request; nil for none.
     let wantedTokens: Int?
     /// The one that applies, once the plan has decided.
-    var maxTokens = 0
+    private(set) var maxTokens = 0
     /// What the limits have admitted.
-    var attempt: UUIDBytes?
+    private(set) var attempt: UUIDBytes?
     /// Whether its slot may be waited for.
-    var isShortOfSlots = false
+    private(set) var isShortOfSlots = false
 
     init(id: CompletionID, _ request: CompletionRequest, configuration: Configuration) throws(ServiceError) {
         self.id = id
@@ -264,6 +262,15 @@ private struct Ask {
         isStream = request.stream
         promptEstimate = request.estimatedPromptTokens
         wantedTokens = request.parameters.maxTokens
+    }
+
+    /// The same, as the plan has admitted it.
+    func granted(_ grant: Grant) -> Ask {
+        var ask = self
+        ask.maxTokens = grant.maxTokens
+        ask.attempt = grant.attempt
+        ask.isShortOfSlots = grant.isShortOfSlots
+        return ask
     }
 }
 
