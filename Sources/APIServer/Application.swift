@@ -33,6 +33,7 @@ struct Application {
         MetricsSystem.bootstrap(metrics)
         MetricDescriptions.describe(in: metrics)
         warnAboutPlainUpstream()
+        warnAboutUnreachableProviders()
 
         let shared = SharedServices(
             configuration: configuration, logger: logger, metrics: metrics, process: IDSource().next() as ProcessID,
@@ -81,6 +82,12 @@ struct Application {
                 "the upstream is asked over plain http: its key and the prompts cross the network in the clear",
                 metadata: ["upstream": .string(upstream.description.name)])
         }
+    }
+
+    /// Not refused: ID tokens that apps bring need no redirect.
+    private func warnAboutUnreachableProviders() {
+        if configuration.signIn.providers.isEmpty || !configuration.signIn.redirects.isEmpty { return }
+        logger.warning("identity providers but no OIDC_REDIRECTS: no log-in through a browser can end anywhere")
     }
 
     /// What one loop does for the whole process: the lease, and hearing what other replicas tell.

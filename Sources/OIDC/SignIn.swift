@@ -31,12 +31,11 @@ package final class SignIn {
     }
 
     /// Where somebody who logs in is sent.
-    package struct Departure: Sendable {
-        /// The provider's page.
-        package let address: String
-        /// For a cookie of the browser.
-        package let browser: RandomToken
-        package let responseMode: ProviderConfiguration.ResponseMode
+    package enum Departure: Sendable {
+        /// To a page of the provider, with a cookie for the browser.
+        case provider(address: String, browser: RandomToken)
+        /// Back to where they came from: the log-in has not begun.
+        case frontend(Arrival)
     }
 
     /// Where somebody who came back is sent, and what went wrong where something did.
@@ -78,22 +77,45 @@ package final class SignIn {
 
     // MARK: Through the browser
 
-    /// Begins a log-in.
+    /// Begins a log-in. Once the frontend is known, whatever goes wrong is told to it: a browser has nobody to read a problem.
     /// - Parameters:
     ///   - browser: of a log-in that the browser began before; it may have several under way.
     ///   - network: what attempts are counted by.
-    /// - Throws: `invalid_request` with what the frontend has to mend; `too_many_attempts`; `identity_provider_error`.
+    /// - Throws: `invalid_request` with what the frontend has to mend.
     package func begin(
         _ provider: Provider, _ request: LoginRequest, browser: RandomToken?, network: String
     ) async throws(ServiceError) -> Departure {
         let wish = try request.wish(redirects)
-        let metadata: ProviderMetadata
-        do { metadata = try await provider.metadata(over: transport) } catch { throw error.serviceError }
-        let fresh = try RandomToken()
-        let secrets = LoginSecrets(state: try RandomToken(), browser: browser ?? fresh)
-        let configuration = provider.configuration
-        try await store.begin(
-            secrets, provider: configuration.id, wish: wish, network: network, atMost: Self.maximumUnderWay)
+        do throws(LoginFailure) {
+            let metadata = try await metadata(provider)
+            let secrets = try await secrets(provider, wish, browser: browser, network: network)
+            return .provider(address: address(provider.configuration, metadata, secrets), browser: secrets.browser)
+        } catch {
+            return .frontend(wish.arrival(error))
+        }
+    }
+
+    private func metadata(_ provider: Provider) async throws(LoginFailure) -> ProviderMetadata {
+        do throws(ProviderFailure) { return try await provider.metadata(over: transport) } catch { throw .provider(error) }
+    }
+
+    private func secrets(
+        _ provider: Provider, _ wish: LoginStore.Wish, browser: RandomToken?, network: String
+    ) async throws(LoginFailure) -> LoginSecrets {
+        do throws(ServiceError) {
+            let fresh = try RandomToken()
+            let secrets = LoginSecrets(state: try RandomToken(), browser: browser ?? fresh)
+            try await store.begin(
+                secrets, provider: provider.configuration.id, wish: wish, network: network, atMost: Self.maximumUnderWay)
+            return secrets
+        } catch {
+            throw .service(error)
+        }
+    }
+
+    private func address(
+        _ configuration: ProviderConfiguration, _ metadata: ProviderMetadata, _ secrets: LoginSecrets
+    ) -> String {
         var items = [
             (name: "response_type", value: "code"), (name: "client_id", value: configuration.clientID),
             (name: "redirect_uri", value: callback(configuration)),
@@ -102,9 +124,7 @@ package final class SignIn {
             (name: "code_challenge_method", value: "S256"),
         ]
         if configuration.responseMode == .formPost { items.append(("response_mode", configuration.responseMode.rawValue)) }
-        return Departure(
-            address: RedirectAllowList.adding(items, to: metadata.authorizationEndpoint.text), browser: secrets.browser,
-            responseMode: configuration.responseMode)
+        return RedirectAllowList.adding(items, to: metadata.authorizationEndpoint.text)
     }
 
     /// Goes on with a log-in that has come back. Once it is known which one it is, whatever goes wrong is told to its frontend.
@@ -122,7 +142,7 @@ package final class SignIn {
             let code = try await issueCode(person, challenge: wish.challenge)
             return Arrival(address: wish.address(with: [("code", code.text)]), failure: nil)
         } catch {
-            return Arrival(address: wish.address(with: [("error", error.word)]), failure: error.cause)
+            return wish.arrival(error)
         }
     }
 
@@ -141,22 +161,18 @@ package final class SignIn {
     ) async throws(LoginFailure) -> IDToken {
         let configuration = provider.configuration
         let now = surroundings.now() / 1_000_000
-        do throws(ProviderFailure) {
-            let metadata = try await provider.metadata(over: transport)
-            // RFC 9207: the answer of another provider is not exchanged at this one.
-            if answer.issuer.map({ !$0.hasBytes(of: configuration.issuer.text) }) ?? metadata.namesIssuerInAnswers {
-                throw ProviderFailure("callback: the answer is that of another issuer")
-            }
-        } catch {
-            throw .provider(error)
+        let metadata = try await metadata(provider)
+        // RFC 9207: the answer of another provider is not exchanged at this one.
+        if answer.issuer.map({ !$0.hasBytes(of: configuration.issuer.text) }) ?? metadata.namesIssuerInAnswers {
+            throw .provider(ProviderFailure("callback: the answer is that of another issuer"))
         }
         if let word = answer.error { throw .refused(word, reason: answer.reason) }
         guard let code = answer.code else { throw .provider(ProviderFailure("callback: neither a code nor an error")) }
         let token: String
         do throws(ProviderFailure) {
             let exchange = CodeExchange(
-                configuration: configuration, credential: provider.credential,
-                metadata: try await provider.metadata(over: transport), redirectURI: callback(configuration))
+                configuration: configuration, credential: provider.credential, metadata: metadata,
+                redirectURI: callback(configuration))
             token = try await exchange.idToken(code: code, verifier: secrets.verifier, now: now, over: transport)
         } catch {
             throw .provider(error)
@@ -215,7 +231,7 @@ package final class SignIn {
     }
 }
 
-/// Why a log-in that came back came to nothing.
+/// Why a log-in came to nothing.
 private enum LoginFailure: Error {
     /// The provider says so, by one of our words and one of its own.
     case refused(String, reason: String)
@@ -243,6 +259,11 @@ private enum LoginFailure: Error {
 }
 
 extension LoginStore.Wish {
+    /// Back to the frontend with nothing but the reason.
+    fileprivate func arrival(_ failure: LoginFailure) -> SignIn.Arrival {
+        SignIn.Arrival(address: address(with: [("error", failure.word)]), failure: failure.cause)
+    }
+
     /// The frontend's address with an answer, and its own state.
     fileprivate func address(with items: [(name: String, value: String)]) -> String {
         RedirectAllowList.adding(items + (state.map { [("state", $0)] } ?? []), to: redirectURI)

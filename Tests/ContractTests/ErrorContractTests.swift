@@ -85,7 +85,7 @@ struct ErrorContractTests {
         "changePassword": [.wrongPassword, .tooManyAttempts],
         "listSessions": [.invalidRequest, .invalidCursor],
         "endSession": [.notFound],
-        "startIdentityProviderLogin": [.invalidRequest, .notFound, .tooManyAttempts, .identityProviderError],
+        "startIdentityProviderLogin": [.invalidRequest, .unknownParameter, .notFound],
         "finishIdentityProviderLogin": [.notFound, .loginAttemptInvalid],
         "finishIdentityProviderForm": [.notFound, .loginAttemptInvalid],
         "exchangeLoginCode": [.loginAttemptInvalid, .registrationClosed, .invalidCredentials, .originNotAllowed],

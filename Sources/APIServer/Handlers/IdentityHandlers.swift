@@ -61,15 +61,23 @@ final class IdentityHandlers {
     func start(_ context: RequestContext) async throws -> Reply {
         let provider = try signIn.provider(context.pathParameters[0])
         let query = try UniqueItems(context.queryItems())
+        try context.onlyQuery("redirect_uri", "state", "code_challenge", "code_challenge_method")
+        let mode = provider.configuration.responseMode
         let request = LoginRequest(
             redirectURI: query["redirect_uri"], state: query["state"], challenge: query["code_challenge"],
             method: query["code_challenge_method"])
         let departure = try await signIn.begin(
-            provider, request, browser: cookies.value(provider.configuration.responseMode, of: context.request),
+            provider, request, browser: cookies.value(mode, of: context.request),
             network: ClientOrigin(context.clientAddress).network)
-        var fields = ResponseFields()
-        cookies.set(departure.browser, departure.responseMode, in: &fields)
-        return .response(Self.redirect(to: departure.address, fields))
+        switch departure {
+        case .provider(let address, let browser):
+            var fields = ResponseFields()
+            cookies.set(browser, mode, in: &fields)
+            return .response(Self.redirect(to: address, fields))
+        case .frontend(let arrival):
+            if let failure = arrival.failure { context.noteCause(failure) }
+            return .response(Self.redirect(to: arrival.address))
+        }
     }
 
     /// The provider sends the browser back, by a link.
