@@ -1,10 +1,11 @@
 """Logs in from many addresses at one moment, and watches the server's memory meanwhile.
 
-usage: login_storm.py URL COUNT PID RESULTS
+usage: login_storm.py URL COUNT PID RESULTS SECONDS
 
 Every log-in is of an account of its own that does not exist, which costs as much as any other. The server has to trust 127.0.0.1 as a
-proxy. A second after the start all are sent; each answer has to be a refusal for the credentials (hashed) or for want of room (refused).
-Plain sockets, and requests that are made before: this program shares the server's cores, and its own work shall not be what is measured.
+proxy. SECONDS after the start connections are opened, and a second later all log-ins are sent; each answer has to be a refusal for the
+credentials (hashed) or for want of room (refused). Plain sockets, and requests that are made before: this program shares the server's
+cores, and its own work shall not be what is measured.
 """
 
 import json
@@ -15,7 +16,8 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-url, count, pid, results = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+start = time.monotonic()
+url, count, pid, results, seconds = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5])
 address = urlsplit(url)
 
 
@@ -31,6 +33,7 @@ def request(number: int) -> bytes:
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
 
 
+time.sleep(max(0, start + seconds - time.monotonic()))
 base = most = resident_mib()
 log_ins = []
 selector = selectors.EpollSelector()

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "csystem.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -37,6 +38,17 @@ long csystem_raise_descriptor_limit(void) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (long)limit.rlim_cur : -1;
+}
+
+void csystem_reserve_descriptors(int count) {
+    struct rlimit limit;
+    int any = eventfd(0, EFD_CLOEXEC);
+    if (any < 0) return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)count) count = (int)limit.rlim_cur;
+    // The table is as large as its highest descriptor needs, and never shrinks.
+    int highest = fcntl(any, F_DUPFD_CLOEXEC, count - 1);
+    if (highest >= 0) close(highest);
+    close(any);
 }
 
 void csystem_forbid_core_dumps(void) {

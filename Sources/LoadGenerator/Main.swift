@@ -50,6 +50,7 @@ struct LoadGenerator: AsyncParsableCommand {
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         _ = csystem_raise_descriptor_limit()
+        csystem_reserve_descriptors(32_768)
         let plan = try plan()
         let own = getpid()
         let ownBefore = ProcessUse.cpu(of: own)

@@ -33,6 +33,7 @@ struct UpstreamSimulator: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         for end in [SIGTERM, SIGINT] { signal(end) { _ in _exit(0) } }
         _ = csystem_raise_descriptor_limit()
+        csystem_reserve_descriptors(32_768)
         let listener = try Socket.listen(host: host, port: port)
         let settings = Settings(
             authorization: "Bearer \(key)",

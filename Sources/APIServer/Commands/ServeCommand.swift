@@ -1,5 +1,6 @@
 import ArgumentParser
 import CSystem
+import HTTPServer
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,11 +13,15 @@ struct ServeCommand: AsyncParsableCommand {
             closed after DRAIN_DELAY, streams ended after DRAIN_TIMEOUT.
             """)
 
+    /// The kernel's table takes eight bytes for each.
+    private static let mostReservedDescriptors = 65_536
+
     func run() async throws {
         // All keys stand in this process's memory. Who needs a core file allows it to the process: prlimit --core=unlimited --pid PID.
         csystem_forbid_core_dumps()
         let configuration = try Configuration()
-        // Nothing runs yet that would wait for it.
+        // Nothing runs yet that would wait for these.
+        csystem_reserve_descriptors(Int32(min(2 * configuration.server.maxConnections + 128, Self.mostReservedDescriptors)))
         if let objection = try ApplicationRole.objection(to: configuration.database) {
             throw ConfigurationError(complaints: [objection])
         }
