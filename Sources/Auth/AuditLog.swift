@@ -71,14 +71,17 @@ package final class AuditLog {
         Self.text(of: [AuditQueue.Row(id: try SecureRandom.uuid(), event: event, at: 0, lastAt: 0)], now: 0, account: account)
     }
 
-    /// Writes an event of an operator's command, which has no log, and waits for that.
-    package static func write(_ event: AuditEvent, to database: PostgresClient) async throws(ServiceError) {
+    /// Writes an event of an operator's command, waits for that, and logs it.
+    package static func write(
+        _ event: AuditEvent, to database: PostgresClient, logger: Logger
+    ) async throws(ServiceError) {
         let (statement, values) = try step(event) { _ in nil }
         do {
             _ = try await database.execute(statement, values, deadline: deadline)
         } catch {
             throw error.serviceError
         }
+        log(event, to: logger) { _ in nil }
     }
 
     private static func step(
@@ -89,7 +92,9 @@ package final class AuditLog {
     }
 
     /// The line of an event. It never names an e-mail address.
-    package func log(_ event: AuditEvent) {
+    package func log(_ event: AuditEvent) { Self.log(event, to: logger, account: account) }
+
+    private static func log(_ event: AuditEvent, to logger: Logger, account: (EmailAddress) -> String?) {
         var metadata: Logger.Metadata = ["event": .string(event.kind.rawValue), "outcome": .string(event.outcome.rawValue)]
         switch event.subject {
         case .unnamed: break

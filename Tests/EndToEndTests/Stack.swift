@@ -77,9 +77,9 @@ final class Stack: Sendable {
         ]
     }
 
-    /// Runs a command of the server to its end; the lines it printed.
+    /// Runs a command of the server to its end; the lines it printed, those of its log left out.
     static func run(_ arguments: [String], _ environment: [String: String]) throws -> [String] {
-        try ChildProcess.run("APIServer", arguments, environment: environment)
+        try ChildProcess.run("APIServer", arguments, environment: environment).filter { !$0.hasPrefix(#"{"time":"#) }
     }
 
     /// One more replica; `environment` differs from the others'.

@@ -30,7 +30,10 @@ struct UserCommandTests {
             let listed = try stack.command("user", "list", "--json").joined()
             #expect(try JSONValue(parsing: Array(listed.utf8))["disabled_at"]?.string != nil)
 
-            #expect(try stack.command("user", "enable", id) == [id])
+            let enabling = try ChildProcess.run("APIServer", ["user", "enable", id], environment: stack.environment)
+            let line = try JSONValue(parsing: Array(try #require(enabling.first { $0.hasPrefix("{") }).utf8))
+            #expect(line["message"]?.string == "audit" && line["event"]?.string == "account_enabled")
+            #expect(line["user_id"]?.string == id && line["outcome"]?.string == "succeeded" && enabling.contains(id))
             #expect(try stack.logIn("ann@example.com", Self.password).status == 200)
             #expect(
                 try stack.asUser("GET", "/api/me", token: access).problemCode == "session_revoked", "what has ended has ended")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Auth
 import EventLoop
+import Logging
 import PlaygroundCore
 import Postgres
 
@@ -60,7 +61,11 @@ enum OperatorAccounts {
     static func audit(
         _ kind: AuditEvent.Kind, _ user: UserID, _ database: PostgresClient, detail: String? = nil
     ) async throws(ServiceError) {
-        try await AuditLog.write(AuditEvent(kind, by: .unknown, of: .user(user), from: .operation, detail: detail), to: database)
+        let sink = LogSink(descriptor: 2)
+        let logger = Logger(label: "operator") { JSONLogHandler(label: $0, level: .notice, sink: sink) }
+        let event = AuditEvent(kind, by: .unknown, of: .user(user), from: .operation, detail: detail)
+        try await AuditLog.write(event, to: database, logger: logger)
+        sink.flush()
     }
 
     /// - Parameter keys: nil where the command signs nothing.
