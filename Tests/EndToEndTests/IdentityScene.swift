@@ -12,7 +12,7 @@ struct IdentityScene: Sendable {
     static let redirect = "http://127.0.0.1:41234/done"
 
     let stack: Stack
-    /// Port of the provider.
+    /// Port of the provider; where its issuer speaks TLS, the one at which it speaks plainly to browsers.
     let port: UInt16
 
     /// - Parameters:
@@ -40,9 +40,11 @@ struct IdentityScene: Sendable {
             process.signal(SIGKILL)
             places.signal()
         }
+        let secure = process.lines.first { $0.hasPrefix("TLS on ") }
+        let issuer = secure.map { String($0.dropFirst("TLS on ".count)) } ?? "http://127.0.0.1:\(port)"
         let file = directory.appending(path: "providers.json")
         try """
-        {"providers":[{"id":"example","display_name":"Example","issuer":"http://127.0.0.1:\(port)","client_id":"playground",\(client)}]}
+        {"providers":[{"id":"example","display_name":"Example","issuer":"\(issuer)","client_id":"playground",\(client)}]}
         """.write(to: file, atomically: true, encoding: .utf8)
         let variables = [
             "OIDC_PROVIDERS_FILE": file.path, "OIDC_ALLOW_PLAIN_LOOPBACK": "1", "OIDC_REDIRECTS": "http://127.0.0.1/done",

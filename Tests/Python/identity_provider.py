@@ -1,8 +1,9 @@
 """oidc-provider-mock as a process of its own, with what it lacks: PKCE that is checked, form_post, and the oddities of real providers.
 
 arguments: --form-post answers as a form that the browser posts; --audience NAME (several times) puts further audiences into ID tokens;
---secret-key FILE takes only client secrets that are tokens signed with this public key (PEM); --port NUMBER.
-prints: listening on http://127.0.0.1:PORT
+--secret-key FILE takes only client secrets that are tokens signed with this public key (PEM); --port NUMBER; --tls CHAIN KEY serves the
+same on another port over TLS, with these files.
+prints: TLS on https://127.0.0.1:PORT where it does; listening on http://127.0.0.1:PORT
 routes beside those of the mock: POST /test/rotate makes another key, whose tokens and set name no id, as before. GET /test/counts says how
 often each path was asked for. GET /test/secrets lists the signed client secrets that came. POST /test/outage makes everything else a 503, or
 ends that.
@@ -12,6 +13,7 @@ import argparse
 import collections
 import html
 import os
+import threading
 import urllib.parse
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
@@ -29,6 +31,7 @@ parser.add_argument("--form-post", action="store_true")
 parser.add_argument("--audience", action="append", default=[])
 parser.add_argument("--secret-key")
 parser.add_argument("--port", type=int, default=0)
+parser.add_argument("--tls", nargs=2)
 options = parser.parse_args()
 public_key = open(options.secret_key).read() if options.secret_key else None
 
@@ -127,6 +130,10 @@ def list_secrets():
     return secrets
 
 
+if options.tls:
+    secure = werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tuple(options.tls))
+    threading.Thread(target=secure.serve_forever, daemon=True).start()
+    print(f"TLS on https://127.0.0.1:{secure.server_port}", flush=True)
 server = werkzeug.serving.make_server("127.0.0.1", options.port, app, threaded=True)
 print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
 server.serve_forever()

@@ -1,22 +1,21 @@
 import Foundation
-import TestSupport
 
 /// An authority of our own and what it signed, made afresh with the openssl tool.
-struct Certificates: Sendable {
-    let authority: String
+package struct Certificates: Sendable {
+    package let authority: String
     /// For localhost and 127.0.0.1.
-    let chain: String
-    let key: String
+    package let chain: String
+    package let key: String
     /// For another name, by the same authority.
-    let strangerChain: String
-    let strangerKey: String
+    package let strangerChain: String
+    package let strangerKey: String
     /// For localhost and 127.0.0.1, but no longer valid.
-    let expiredChain: String
+    package let expiredChain: String
 
-    static let shared = Result { try Certificates() }
+    package static let shared = Result { try Certificates() }
 
     private init() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "http-client-tests-\(UUID().uuidString)")
+        let folder = FileManager.default.temporaryDirectory.appending(path: "certificates-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         func path(_ name: String) -> String { folder.appending(path: name).path }
         authority = path("ca.pem")
