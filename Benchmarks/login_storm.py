@@ -1,23 +1,24 @@
 """Logs in from many addresses at one moment, and watches the server's memory meanwhile.
 
-usage: login_storm.py URL COUNT PID RESULTS SECONDS
+usage: login_storm.py URL COUNT PID RESULTS
 
 Every log-in is of an account of its own that does not exist, which costs as much as any other. The server has to trust 127.0.0.1 as a
-proxy. SECONDS after the start connections are opened, and a second later all log-ins are sent; each answer has to be a refusal for the
-credentials (hashed) or for want of room (refused). Plain sockets, and requests that are made before: this program shares the server's
-cores, and its own work shall not be what is measured.
+proxy. It waits for SIGUSR1; half a second later connections are opened, and half a second after that all log-ins are sent. Each answer has to
+be a refusal for the credentials (hashed) or for want of room (refused). Plain sockets, and requests that are made before: this program
+shares the server's cores, and its own work shall not be what is measured.
 """
 
 import json
 import selectors
+import signal
 import socket
 import sys
 import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-start = time.monotonic()
-url, count, pid, results, seconds = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+url, count, pid, results = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 address = urlsplit(url)
 
 
@@ -33,7 +34,8 @@ def request(number: int) -> bytes:
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
 
 
-time.sleep(max(0, start + seconds - time.monotonic()))
+signal.sigwait([signal.SIGUSR1])
+time.sleep(0.5)
 base = most = resident_mib()
 log_ins = []
 selector = selectors.EpollSelector()
@@ -41,7 +43,7 @@ for number in range(count):
     connection = socket.create_connection((address.hostname, address.port))
     log_ins.append((connection, request(number)))
     selector.register(connection, selectors.EVENT_READ, number)
-time.sleep(1)
+time.sleep(0.5)
 
 sent = [0.0] * count
 for number, (connection, message) in enumerate(log_ins):

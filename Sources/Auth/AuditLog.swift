@@ -71,17 +71,17 @@ package final class AuditLog {
         Self.text(of: [AuditQueue.Row(id: try SecureRandom.uuid(), event: event, at: 0, lastAt: 0)], now: 0, account: account)
     }
 
-    /// Writes an event of an operator's command, waits for that, and logs it.
+    /// Logs an event of an operator's command, writes it, and waits for that.
     package static func write(
         _ event: AuditEvent, to database: PostgresClient, logger: Logger
     ) async throws(ServiceError) {
+        log(event, to: logger) { _ in nil }
         let (statement, values) = try step(event) { _ in nil }
         do {
             _ = try await database.execute(statement, values, deadline: deadline)
         } catch {
             throw error.serviceError
         }
-        log(event, to: logger) { _ in nil }
     }
 
     private static func step(

@@ -41,6 +41,7 @@ long csystem_raise_descriptor_limit(void) {
 }
 
 void csystem_reserve_descriptors(int count) {
+    if (count <= 0) return;
     struct rlimit limit;
     int any = eventfd(0, EFD_CLOEXEC);
     if (any < 0) return;

@@ -38,7 +38,7 @@ package final class SignIn {
         case frontend(Arrival)
     }
 
-    /// Where somebody who came back is sent, and what went wrong where something did.
+    /// Where somebody is sent back to, and what went wrong where something did.
     package struct Arrival: Sendable {
         /// The frontend's, with a code or an error.
         package let address: String
@@ -243,7 +243,11 @@ private enum LoginFailure: Error {
         switch self {
         case .refused(let word, _): word
         case .provider: "temporarily_unavailable"
-        case .service(let error): error.code == .idTokenInvalid ? "server_error" : "temporarily_unavailable"
+        case .service(let error):
+            switch error.code {
+            case .idTokenInvalid, .internalError: "server_error"
+            default: "temporarily_unavailable"
+            }
         }
     }
 

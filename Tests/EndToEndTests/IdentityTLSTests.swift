@@ -27,6 +27,13 @@ struct IdentityTLSTests {
         }
     }
 
+    @Test("is told at the start of the server where it can end nowhere")
+    func nowhere() async throws {
+        try await Self.scene(["OIDC_REDIRECTS": ""]) { scene in
+            try scene.stack.server.process.waitForLine(containing: "no OIDC_REDIRECTS")
+        }
+    }
+
     @Test("does not begin where nobody vouches for the certificate; what is wrong is in the log")
     func untrusted() async throws {
         try await Self.scene([:]) { scene in

@@ -21,9 +21,9 @@ OFF_LOOP = re.compile(
     r"\b(withTaskGroup|withThrowingTaskGroup|withDiscardingTaskGroup|withThrowingDiscardingTaskGroup|TaskGroup|AsyncStream"
     r"|AsyncThrowingStream|Task\.sleep|Task\.detached|Thread\.sleep|usleep|unsafeFlags|DispatchQueue\.global)\b")
 HAZARD = re.compile(r"\btry!|\bas!|\bfatalError\b|@unchecked Sendable|\bnonisolated\(unsafe\)")
-# An asynchronous closure with a capture list does not run where its caller runs (Swift 6.3): every wait behind it would queue
-# its task twice more. One that is handed its loop is isolated to that.
-LEAVES_LOOP = re.compile(r"\{ \[[^\]\n]*\](?![^\n]*\bloop in\b)[^\n]*\bin\b")
+# An asynchronous closure with a capture list does not run where its caller runs (Swift 6.3): every wait in it would send its task
+# through the loop's queue again. One that is handed its loop is isolated to that.
+LEAVES_LOOP = re.compile(r"\{\s*(?:@\w+\s+)*\[[^\[\]]*\](?!\s*loop in\b)[^\n{}]*\bin\b")
 LEFTOVER = re.compile(r"\b(TODO|FIXME|XXX)\b")
 
 
@@ -49,7 +49,7 @@ def code_of(line):
 
 
 def block_at(text, start):
-    """From the brace at `start` to the one that closes it; what stands in strings is small enough to balance."""
+    """From the brace at `start` to the one that closes it."""
     depth = 0
     for end in range(start, len(text)):
         depth += {"{": 1, "}": -1}.get(text[end], 0)
@@ -71,11 +71,11 @@ def main():
     for module in sorted(folders & set(table)):
         own = table[module]
         for path in sorted(pathlib.Path("Sources", module).rglob("*.swift")):
-            text = path.read_text()
-            lines = text.splitlines()
-            for match in LEAVES_LOOP.finditer(text) if own != "beside" else ():
-                if re.search(r"\bawait\b", block_at(text, match.start())):
-                    line = text.count("\n", 0, match.start()) + 1
+            lines = path.read_text().splitlines()
+            code = "\n".join(code_of(line) for line in lines)
+            for match in LEAVES_LOOP.finditer(code) if own != "beside" else ():
+                if re.search(r"\bawait\b", block_at(code, match.start())):
+                    line = code.count("\n", 0, match.start()) + 1
                     complaints.append(f"{path}:{line}: an asynchronous closure with a capture list leaves its loop")
             for index, line in enumerate(lines):
                 where = f"{path}:{index + 1}"

@@ -62,10 +62,10 @@ enum OperatorAccounts {
         _ kind: AuditEvent.Kind, _ user: UserID, _ database: PostgresClient, detail: String? = nil
     ) async throws(ServiceError) {
         let sink = LogSink(descriptor: 2)
+        defer { sink.flush() }
         let logger = Logger(label: "operator") { JSONLogHandler(label: $0, level: .notice, sink: sink) }
         let event = AuditEvent(kind, by: .unknown, of: .user(user), from: .operation, detail: detail)
         try await AuditLog.write(event, to: database, logger: logger)
-        sink.flush()
     }
 
     /// - Parameter keys: nil where the command signs nothing.

@@ -13,7 +13,7 @@ struct ServeCommand: AsyncParsableCommand {
             closed after DRAIN_DELAY, streams ended after DRAIN_TIMEOUT.
             """)
 
-    /// The kernel's table takes eight bytes for each.
+    /// The kernel's table takes eight bytes for each. Beyond this it grows as it is needed.
     private static let mostReservedDescriptors = 65_536
 
     func run() async throws {

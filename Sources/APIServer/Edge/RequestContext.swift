@@ -56,7 +56,7 @@ final class RequestContext {
     /// Notes what went wrong behind an answer that is no problem, for the log.
     func noteCause(_ error: ServiceError) { failureCause = error.cause ?? error.code.rawValue }
 
-    /// Notes that a stream ended with an error, for the log: its status says nothing of it.
+    /// Notes that a stream ended with an error, or a browser was sent back with one, for the log: the status says nothing of it.
     func noteFailure(_ error: ServiceError) {
         streamFailure = error.code
         failureCause = error.cause

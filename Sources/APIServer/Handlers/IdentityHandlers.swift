@@ -61,7 +61,6 @@ final class IdentityHandlers {
     func start(_ context: RequestContext) async throws -> Reply {
         let provider = try signIn.provider(context.pathParameters[0])
         let query = try UniqueItems(context.queryItems())
-        try context.onlyQuery("redirect_uri", "state", "code_challenge", "code_challenge_method")
         let mode = provider.configuration.responseMode
         let request = LoginRequest(
             redirectURI: query["redirect_uri"], state: query["state"], challenge: query["code_challenge"],
@@ -75,7 +74,7 @@ final class IdentityHandlers {
             cookies.set(browser, mode, in: &fields)
             return .response(Self.redirect(to: address, fields))
         case .frontend(let arrival):
-            if let failure = arrival.failure { context.noteCause(failure) }
+            if let failure = arrival.failure { context.noteFailure(failure) }
             return .response(Self.redirect(to: arrival.address))
         }
     }

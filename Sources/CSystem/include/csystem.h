@@ -18,9 +18,9 @@ long csystem_send(int descriptor, const void *bytes, size_t count);
 long csystem_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds);
 /// Raises the soft limit on descriptors to the hard one; returns the limit now in force.
 long csystem_raise_descriptor_limit(void);
-/// Has the kernel make room for this many descriptors at once, as far as the limit lets it. It would else double its table whenever
-/// that is full, and where a process has several threads whoever asked waits for all processors to have passed a quiet state: 8 ms
-/// and more, in which nothing else happens on that thread (expand_fdtable in fs/file.c).
+/// Has the kernel make room for this many descriptors at once, as far as the limit lets it. Otherwise it doubles its table whenever
+/// that is full, and in a process of several threads whoever asked for a descriptor then waits for an RCU grace period: 8 ms and
+/// more, in which nothing else happens on that thread (expand_fdtable in fs/file.c).
 void csystem_reserve_descriptors(int count);
 /// Lowers the soft limit on core files to nothing, whatever it was; the hard one stays.
 void csystem_forbid_core_dumps(void);
