@@ -5,7 +5,7 @@ package struct ReservationRequest: Sendable {
     /// Names the reservation; a second one of the same name is refused.
     package var completionID: CompletionID
     /// Tells this attempt to be admitted from others under the same id.
-    package var attempt = UUIDBytes(high: .random(in: 0...UInt64.max), low: .random(in: 0...UInt64.max))
+    package var attempt: UUIDBytes
     /// Whose buckets are asked.
     package var userID: UserID
     /// The session that asks; a revoked one is refused. Nil for a token without a session.
@@ -21,11 +21,15 @@ package struct ReservationRequest: Sendable {
     /// The upstreams that may answer, in the order in which they are asked.
     package var upstreams: LimitedUpstreams
 
+    /// - Parameter attempt: the id of the request that asks, if there is one.
     package init(
-        completionID: CompletionID, userID: UserID, sessionID: SessionID?, promptTokens: Int, maxTokens: Int?, model: String,
-        presetID: PresetID? = nil, upstreams: LimitedUpstreams = LimitedUpstreams([])
+        completionID: CompletionID,
+        attempt: UUIDBytes = UUIDBytes(high: .random(in: 0...UInt64.max), low: .random(in: 0...UInt64.max)),
+        userID: UserID, sessionID: SessionID?, promptTokens: Int, maxTokens: Int?, model: String, presetID: PresetID? = nil,
+        upstreams: LimitedUpstreams = LimitedUpstreams([])
     ) {
         self.completionID = completionID
+        self.attempt = attempt
         self.userID = userID
         self.sessionID = sessionID
         self.promptTokens = promptTokens

@@ -48,7 +48,7 @@ final class CompletionHandlers {
         let asked = SystemClock.monotonicNanoseconds()
         let admission: Admission
         do {
-            admission = try await limiter.reserve(reservation(wanted, relay, principal))
+            admission = try await limiter.reserve(reservation(wanted, relay, principal, context))
         } catch {
             await keyLimiter.giveBack(principal)
             throw error
@@ -74,10 +74,12 @@ final class CompletionHandlers {
         }
     }
 
-    private func reservation(_ ask: Ask, _ relay: CompletionRelay, _ principal: Principal) -> ReservationRequest {
+    private func reservation(
+        _ ask: Ask, _ relay: CompletionRelay, _ principal: Principal, _ context: RequestContext
+    ) -> ReservationRequest {
         ReservationRequest(
-            completionID: ask.id, userID: principal.userID, sessionID: principal.sessionID, promptTokens: ask.promptEstimate,
-            maxTokens: ask.wantedTokens, model: ask.model, presetID: ask.presetID,
+            completionID: ask.id, attempt: context.id.uuid, userID: principal.userID, sessionID: principal.sessionID,
+            promptTokens: ask.promptEstimate, maxTokens: ask.wantedTokens, model: ask.model, presetID: ask.presetID,
             upstreams: LimitedUpstreams(relay.candidates.map { ($0.name, $0.hasLimits) }))
     }
 
