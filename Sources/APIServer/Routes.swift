@@ -113,6 +113,7 @@ struct Routes {
         _ router: inout Router<Endpoint>, for access: Access = .session
     ) {
         let route = "\(method.rawValue) \(pattern)"
+        // Named here, so that the closure keeps no copy of all of this.
         let idempotency = idempotency
         authenticated(
             method, pattern, { .response(try await idempotency.answer($0, $1, route: route, handler)) }, &router, for: access)

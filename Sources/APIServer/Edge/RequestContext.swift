@@ -26,8 +26,8 @@ final class RequestContext {
     var reservedID: UUIDBytes?
     /// The body, where it is read before the handler asks for it.
     private var keptBody: [UInt8]?
-    /// The error that the client was told of, in a stream whose status was sent before.
-    private(set) var streamFailure: ErrorCode?
+    /// The error that the client was told of elsewhere than in the status: in a stream, or in the address it was sent to.
+    private(set) var failureCode: ErrorCode?
     /// What really happened, for the log alone.
     var failureCause: String?
 
@@ -58,7 +58,7 @@ final class RequestContext {
 
     /// Notes that a stream ended with an error, or a browser was sent back with one, for the log: the status says nothing of it.
     func noteFailure(_ error: ServiceError) {
-        streamFailure = error.code
+        failureCode = error.code
         failureCause = error.cause
     }
 

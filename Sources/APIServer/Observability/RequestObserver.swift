@@ -22,13 +22,13 @@ final class RequestObserver {
             }
         let nanoseconds = SystemClock.monotonicNanoseconds() - context.started
         context.meters.answered(status: status, nanoseconds: nanoseconds)
-        let isBroken = context.streamFailure.map { $0.status.code >= 500 } ?? false
+        let isBroken = context.failureCode.map { $0.status.code >= 500 } ?? false
         let level: Logger.Level = status >= 500 || isBroken ? .error : context.meters.isProbe ? .debug : .info
         guard logger.logLevel <= level else { return }
         let entry = RequestEntry(
             id: context.id, method: context.request.head.method, route: context.meters.route, status: status,
             microseconds: nanoseconds / 1000, client: context.clientAddress, user: context.principal?.userID,
-            code: context.streamFailure, cause: context.failureCause)
+            code: context.failureCode, cause: context.failureCause)
         logger.log(level: level, "request", metadata: ["request": .stringConvertible(entry)])
     }
 
