@@ -32,6 +32,9 @@ package actor EventLoop {
         }
     }
 
+    /// Nanoseconds of a processor that the loop's thread has had since it began to turn. From any thread.
+    package nonisolated var processorTime: Int64 { executor.processorTime }
+
     /// Ends after the turn in hand. What still waits on the loop is never resumed: for the end of a process or a test.
     package nonisolated func stop() {
         spawn { loop in loop.isStopping.value = true }

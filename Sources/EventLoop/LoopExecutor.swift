@@ -28,6 +28,9 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     @exclusivity(unchecked) private var nextJob = 0
     /// 0 until the loop turns. Other threads look at it whenever they enqueue, and find that it is not theirs.
     private let thread = Atomic<pthread_t>(0)
+    /// The thread's processor clock, which may be read even when the thread is gone.
+    private let clock = Atomic<clockid_t>(0)
+    private let isBound = Atomic(false)
 
     init() { pthread_mutex_init(lock, nil) }
 
@@ -38,7 +41,16 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     }
 
     /// The loop's block never returns while the loop lives, so Dispatch cannot move it to another thread.
-    func bind() { thread.store(pthread_self(), ordering: .relaxed) }
+    func bind() {
+        var own = clockid_t()
+        pthread_getcpuclockid(pthread_self(), &own)
+        clock.store(own, ordering: .relaxed)
+        isBound.store(true, ordering: .releasing)
+        thread.store(pthread_self(), ordering: .relaxed)
+    }
+
+    /// Nanoseconds of a processor that the thread has had; 0 before it is bound. From any thread.
+    var processorTime: Int64 { isBound.load(ordering: .acquiring) ? SystemClock.read(clock.load(ordering: .relaxed)) : 0 }
 
     private var isOnLoop: Bool { thread.load(ordering: .relaxed) == pthread_self() }
 

@@ -9,7 +9,7 @@ package enum SystemClock {
     /// Nanoseconds of a clock that never steps.
     package static func monotonicNanoseconds() -> Int64 { read(CLOCK_MONOTONIC) }
 
-    private static func read(_ clock: clockid_t) -> Int64 {
+    static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         clock_gettime(clock, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

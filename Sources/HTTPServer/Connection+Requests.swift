@@ -48,6 +48,9 @@ extension Connection {
             if hasTimedOut { return wait == .head ? .refused(.timedOut) : .over }
             if context.isDraining, inbox.isEmpty { return .over }
             burst = 0
+            if requestCount > 0, inbox.isEmpty, outbox.isEmpty, let other = context.balance?.wayOut() {
+                return .moves(to: other)
+            }
             return .rests
         }
     }

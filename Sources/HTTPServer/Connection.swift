@@ -31,6 +31,8 @@ final class Connection: Channel {
         case answered(mayGoOn: Bool)
         /// What came is no request.
         case refused(RequestError)
+        /// Between two requests: another loop goes on with the connection.
+        case moves(to: LoopShare)
         /// No further request can be served.
         case over
     }
@@ -70,13 +72,14 @@ final class Connection: Channel {
     var burst = 0
     let peerAddress: String
 
-    init(descriptor: Int32, peerAddress: String, context: ServerContext, share: LoopShare? = nil, isOverflow: Bool) {
-        self.peerAddress = peerAddress
+    init(_ arrival: LoopShare.Arrival, context: ServerContext, share: LoopShare? = nil) {
+        peerAddress = arrival.peerAddress
+        isOverflow = arrival.isOverflow
+        requestCount = arrival.requestCount
         self.context = context
         self.share = share
-        self.isOverflow = isOverflow
         parser = RequestParser(limits: context.parserLimits)
-        super.init(descriptor: descriptor)
+        super.init(descriptor: arrival.descriptor)
         timer = LoopTimer { [unowned self] in timeIsUp() }
     }
 
@@ -89,7 +92,10 @@ final class Connection: Channel {
         context.io.register(self)
         // Accepted when the server had begun to drain: a request that has arrived is answered, and one look tells.
         if context.isDraining { canRead = true }
-        arm(.firstByte, isOverflow ? context.configuration.overflowTimeout : context.configuration.firstByteTimeout)
+        // One that has moved here is between two requests.
+        if requestCount == 0 {
+            arm(.firstByte, isOverflow ? context.configuration.overflowTimeout : context.configuration.firstByteTimeout)
+        }
         await serve(after: nil)
     }
 
@@ -112,6 +118,7 @@ final class Connection: Channel {
             case .refused(let error):
                 await refuse(error)
                 mayGoOn = false
+            case .moves(let share): return move(to: share)
             case .over: break serving
             }
         }
@@ -208,11 +215,22 @@ final class Connection: Channel {
     }
 
     func close() {
+        leaveLoop(closing: true)
+        context.forget(self)
+    }
+
+    /// Its socket is watched by another loop from now on, which is told at once of what has arrived meanwhile.
+    private func move(to other: LoopShare) {
+        leaveLoop(closing: false)
+        context.passOn(self)
+        other.take(.init(descriptor: descriptor, peerAddress: peerAddress, requestCount: requestCount))
+    }
+
+    private func leaveLoop(closing: Bool) {
         if let timer { context.io.cancel(timer) }
         timer = nil
         isGone = true
-        context.io.deregister(self, close: true)
-        context.forget(self)
-        share?.subtract()
+        context.io.deregister(self, close: closing)
+        share?.letGo()
     }
 }

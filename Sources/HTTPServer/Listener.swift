@@ -1,8 +1,8 @@
 import EventLoop
 import Synchronization
 
-/// Accepts connections on one loop and gives each to the loop that has the fewest. All loops watch the same listening
-/// socket; the kernel wakes whichever sleeps, so that on a quiet machine one loop would keep them all.
+/// Accepts connections on one loop and gives each to the loop that ``LoopBalance`` names. All loops watch the same listening socket;
+/// the kernel wakes whichever sleeps.
 final class Listener: Channel {
     /// Connections beyond the cap that still get an answer, so that liveness can be seen at capacity.
     private static let overflow = 64
@@ -10,20 +10,15 @@ final class Listener: Channel {
     private static let batch = 64
     private let configuration: ServerConfiguration
     private let io: LoopIO
-    private let own: LoopShare
-    private let shares: [LoopShare]
+    private let balance: LoopBalance
     private let state: ServerState
     private var retry: LoopTimer?
 
-    /// - Parameters:
-    ///   - own: that of the loop this listener lives on.
-    ///   - shares: those of all loops.
-    init(descriptor: Int32, context: ServerContext, own: LoopShare, shares: [LoopShare]) {
+    init(descriptor: Int32, context: ServerContext, balance: LoopBalance) {
         configuration = context.configuration
         io = context.io
         state = context.state
-        self.own = own
-        self.shares = shares
+        self.balance = balance
         super.init(descriptor: descriptor)
         retry = LoopTimer { [unowned self] in io.register(self, .sharedListener) }
     }
@@ -61,16 +56,7 @@ final class Listener: Channel {
         // Asked for now: once the peer has gone the kernel no longer tells.
         let address = Socket.peerAddress(of: accepted)
         if let limit = configuration.maxConnectionsPerAddress, !state.admit(address, limit: limit) { return reject(accepted) }
-        let isOverflow = excess > 0
-        let share = shares.reduce(own) { $1.openConnections < $0.openConnections ? $1 : $0 }
-        share.add()
-        share.loop.spawn { [share] loop in
-            let context = share.context.value(on: loop)
-            let connection = Connection(
-                descriptor: accepted, peerAddress: address, context: context, share: share, isOverflow: isOverflow)
-            context.remember(connection)
-            await connection.run()
-        }
+        balance.place().take(.init(descriptor: accepted, peerAddress: address, isOverflow: excess > 0))
     }
 
     private func reject(_ accepted: Int32) {
@@ -80,21 +66,4 @@ final class Listener: Channel {
         _ = Socket.send(accepted, UnsafeBufferPointer(start: answer.utf8Start, count: answer.utf8CodeUnitCount))
         Socket.close(accepted)
     }
-}
-
-/// One loop as the listeners of all loops see it: where a connection is sent, and how many it has.
-final class LoopShare: Sendable {
-    let loop: EventLoop
-    let context: LoopBound<ServerContext>
-    private let count = Atomic<Int>(0)
-
-    init(loop: EventLoop, context: LoopBound<ServerContext>) {
-        self.loop = loop
-        self.context = context
-    }
-
-    /// Connections given to the loop and not closed yet.
-    var openConnections: Int { count.load(ordering: .relaxed) }
-    func add() { count.add(1, ordering: .relaxed) }
-    func subtract() { count.subtract(1, ordering: .relaxed) }
 }

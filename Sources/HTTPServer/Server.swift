@@ -36,7 +36,9 @@ package final class Server: Sendable {
         for share in shares {
             let channel = try await share.loop.run { [shares] loop in
                 let context = share.context.value(on: loop)
-                let channel = Listener(descriptor: listener, context: context, own: share, shares: shares)
+                let balance = LoopBalance(own: share, shares: shares, configuration: configuration, io: loop.io)
+                context.balance = balance
+                let channel = Listener(descriptor: listener, context: context, balance: balance)
                 loop.io.register(channel, .sharedListener)
                 return LoopBound(channel, on: loop)
             }

@@ -8,6 +8,10 @@ package struct ServerConfiguration: Sendable {
     package var maxConnections = 9_872
     /// Accepted connections of one client address; nil for no limit.
     package var maxConnectionsPerAddress: Int?
+    /// New connections go to the first loop that has had less than this part of one processor lately.
+    package var fillLoopsTo = 0.6
+    /// A loop that has had more than this gives connections away, between two requests, to one that is below ``fillLoopsTo``.
+    package var relieveLoopsFrom = 0.75
     /// From accept to a new connection's first byte.
     package var firstByteTimeout: Duration = .seconds(15)
     /// From a request's first byte to the end of its header section; a trickle does not extend it.

@@ -34,6 +34,8 @@ final class ServerContext {
     let io: LoopIO
     let responder: any Responder
     let state: ServerState
+    /// Set when the server begins to accept; nil where there is no server around the loop.
+    var balance: LoopBalance?
     private(set) var isDraining = false
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var lookTimer: LoopTimer?
@@ -68,6 +70,9 @@ final class ServerContext {
         connections[ObjectIdentifier(connection)] = connection
         if let lookTimer, !lookTimer.isArmed { scheduleLook() }
     }
+
+    /// The connection is served by another loop from now on: it counts as before.
+    func passOn(_ connection: Connection) { connections[ObjectIdentifier(connection)] = nil }
 
     func forget(_ connection: Connection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }

@@ -70,7 +70,7 @@ struct CapacityTests {
             shutdown(descriptor, Int32(SHUT_RDWR))
             let context = ServerContext.echo(on: loop, counts: counts)
             let share = LoopShare(loop: loop, context: LoopBound(context, on: loop))
-            let listener = Listener(descriptor: descriptor, context: context, own: share, shares: [share])
+            let listener = share.listener(on: descriptor, context)
             loop.io.register(listener, .sharedListener)
             let before = Self.threadTime()
             await loop.io.pause(.milliseconds(500))

@@ -24,7 +24,7 @@ final class ConnectionPair {
             setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         }
         context = .echo(on: loop, counts: counts)
-        connection = Connection(descriptor: ends[0], peerAddress: "", context: context, isOverflow: false)
+        connection = Connection(.init(descriptor: ends[0], peerAddress: ""), context: context)
         context.remember(connection)
     }
 
@@ -60,5 +60,14 @@ extension ServerContext {
         ServerContext(
             configuration: ServerConfiguration(), loop: loop,
             responder: EchoResponder(loop: 0, io: loop.io, counts: counts), state: ServerState())
+    }
+}
+
+extension LoopShare {
+    /// The listener of a loop that is the only one.
+    func listener(on descriptor: Int32, _ context: ServerContext) -> Listener {
+        Listener(
+            descriptor: descriptor, context: context,
+            balance: LoopBalance(own: self, shares: [self], configuration: context.configuration, io: context.io))
     }
 }

@@ -139,20 +139,4 @@ struct ConnectionReuseTests {
             #expect(try client.request("GET", "/hello").text == "hello")
         }
     }
-
-    @Test("are spread over the loops, also when they come one by one")
-    func spread() async throws {
-        let echo = try await EchoServer.start(loops: 2)
-        defer { echo.stop() }
-        try await offPool {
-            var clients: [RawClient] = []
-            var onFirst = 0
-            for _ in 0..<40 {
-                let client = try echo.client()
-                if try client.request("GET", "/loop").text == "0" { onFirst += 1 }
-                clients.append(client)
-            }
-            #expect(onFirst == 20)
-        }
-    }
 }

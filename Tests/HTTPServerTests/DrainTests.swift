@@ -46,8 +46,7 @@ struct DrainTests {
             let port = Socket.localPort(of: descriptor)
             let clients = try (0..<200).map { _ in try Socket.connect(ipv4: "127.0.0.1", port: port) }
             let share = LoopShare(loop: loop, context: LoopBound(ServerContext.echo(on: loop, counts: counts), on: loop))
-            let listener = Listener(
-                descriptor: descriptor, context: share.context.value(on: loop), own: share, shares: [share])
+            let listener = share.listener(on: descriptor, share.context.value(on: loop))
             let request = Array("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
             for client in clients { _ = request.withUnsafeBufferPointer { Socket.send(client, $0) } }
             listener.stop()
