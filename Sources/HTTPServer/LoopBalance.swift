@@ -52,7 +52,9 @@ final class LoopBalance {
         refuge = nil
         guard shares.count > 1, own.busyness >= configuration.relieveLoopsFrom else { return }
         let others = shares.filter { $0 !== own }.map { (share: $0, busyness: $0.busyness) }
-        guard let idlest = others.min(by: { $0.busyness < $1.busyness }), idlest.busyness < configuration.fillLoopsTo else { return }
+        guard let idlest = others.min(by: { $0.busyness < $1.busyness }), idlest.busyness < configuration.fillLoopsTo else {
+            return
+        }
         refuge = idlest.share
         mayLeave = own.openConnections / 8 + 1
     }
