@@ -1,4 +1,4 @@
-/// A request, encoded but for its body: made once and sent as often as wanted, with another body each time.
+/// A request as its fields are given; ``HTTPClient/template(of:)`` makes of it what can be sent many times.
 package struct ClientRequest: Sendable, CustomStringConvertible {
     /// The methods an upstream is asked with.
     package enum Method: String, Sendable { case get = "GET", post = "POST", put = "PUT", delete = "DELETE" }
@@ -44,25 +44,11 @@ package struct ClientRequest: Sendable, CustomStringConvertible {
     /// Without the fields: one of them is usually a key.
     package var description: String { "\(method.rawValue) \(path), \(body.count) bytes" }
 
-    /// The message as sent to `origin`.
-    func encoded(for origin: Origin) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(128 + fieldLines.count + body.count)
-        bytes.append(contentsOf: method.rawValue.utf8)
-        bytes.append(UInt8(ascii: " "))
-        bytes.append(contentsOf: origin.pathPrefix.utf8)
-        bytes.append(contentsOf: path.utf8)
-        bytes.append(contentsOf: " HTTP/1.1\r\nHost: ".utf8)
-        bytes.append(contentsOf: origin.authority.utf8)
-        bytes.append(contentsOf: "\r\n".utf8)
-        bytes.append(contentsOf: fieldLines)
+    /// The head as sent to `origin`, but for what says how long the body is.
+    func head(for origin: Origin) -> RequestTemplate {
+        let line = "\(method.rawValue) \(origin.pathPrefix)\(path) HTTP/1.1\r\nHost: \(origin.authority)\r\n"
         // RFC 9110 section 8.6: a method that is expected to have a body says so even when it is empty.
-        if method == .post || method == .put || !body.isEmpty {
-            bytes.append(contentsOf: "Content-Length: \(body.count)\r\n".utf8)
-        }
-        bytes.append(contentsOf: "\r\n".utf8)
-        bytes.append(contentsOf: body)
-        return bytes
+        return RequestTemplate(head: Array(line.utf8) + fieldLines, expectsBody: method == .post || method == .put)
     }
 
     private static let reserved: Set = [
@@ -73,5 +59,38 @@ package struct ClientRequest: Sendable, CustomStringConvertible {
     /// RFC 9110 section 5.6.2.
     private static func isTokenByte(_ byte: UInt8) -> Bool {
         byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+}
+
+/// A request encoded for one origin but for its body: made once and sent as often as wanted, with another body each time.
+package struct RequestTemplate: Sendable, CustomStringConvertible {
+    private static let length = Array("Content-Length: ".utf8)
+    private static let end = Array("\r\n\r\n".utf8)
+
+    private let head: [UInt8]
+    private let expectsBody: Bool
+
+    fileprivate init(head: [UInt8], expectsBody: Bool) {
+        self.head = head
+        self.expectsBody = expectsBody
+    }
+
+    /// Without the fields: one of them is usually a key.
+    package var description: String { "a request's head of \(head.count) bytes" }
+
+    /// The message with this body.
+    func encoded(_ body: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(head.count + 48 + body.count)
+        bytes += head
+        if expectsBody || !body.isEmpty {
+            bytes += Self.length
+            bytes.append(contentsOf: String(body.count).utf8)
+            bytes += Self.end
+        } else {
+            bytes += Self.end.suffix(2)
+        }
+        bytes += body
+        return bytes
     }
 }

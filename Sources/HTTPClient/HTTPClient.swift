@@ -38,7 +38,17 @@ package final class HTTPClient {
     package func send(
         _ request: ClientRequest, timeouts: ExchangeTimeouts = ExchangeTimeouts(), to receiver: any ResponseReceiver
     ) -> Exchange {
-        let exchange = Exchange(client: self, request: request.encoded(for: origin), timeouts: timeouts, receiver: receiver)
+        send(template(of: request), body: request.body, timeouts: timeouts, to: receiver)
+    }
+
+    /// The request as it goes to this origin.
+    package func template(of request: ClientRequest) -> RequestTemplate { request.head(for: origin) }
+
+    /// The same as ``send(_:timeouts:to:)`` for a request that is sent many times.
+    package func send(
+        _ template: RequestTemplate, body: [UInt8], timeouts: ExchangeTimeouts, to receiver: any ResponseReceiver
+    ) -> Exchange {
+        let exchange = Exchange(client: self, request: template.encoded(body), timeouts: timeouts, receiver: receiver)
         exchange.start()
         return exchange
     }

@@ -171,15 +171,13 @@ final class Connection: Channel {
         return continues && !isGone
     }
 
-    /// Does deferred work in a task of its own, and what follows it in a third.
+    /// Does deferred work in a task of its own, which then goes on with the connection: until it meets the next such work, when it
+    /// ends in its turn.
     private func begin(_ work: @escaping () async -> Reply, for request: Request) {
         // All of it stays on this loop, and nobody else goes on with it.
-        nonisolated(unsafe) let (connection, request, work) = (self, request, work)
-        context.loop.spawn { _ in
-            // Of this loop like the work that made it.
-            nonisolated(unsafe) let reply = await work()
-            connection.context.loop.spawn { _ in await connection.serve(after: (request, reply)) }
-        }
+        nonisolated(unsafe) let connection = self
+        nonisolated(unsafe) let deferred = DeferredAnswer(request: request, work: work)
+        context.loop.spawn { _ in await connection.serve(after: await deferred.done()) }
     }
 
     func mayContinue(after request: Request) -> Bool {
@@ -232,5 +230,22 @@ final class Connection: Channel {
         isGone = true
         context.io.deregister(self, close: closing)
         share?.letGo()
+    }
+}
+
+/// An answer that is worked on. What that takes is let go of when it is done: the task that does it goes on with the connection, which
+/// may live long.
+private final class DeferredAnswer {
+    private let request: Request
+    private var work: (() async -> Reply)?
+
+    init(request: Request, work: @escaping () async -> Reply) {
+        self.request = request
+        self.work = work
+    }
+
+    func done() async -> (request: Request, reply: Reply)? {
+        guard let work = work.take() else { return nil }
+        return (request, await work())
     }
 }

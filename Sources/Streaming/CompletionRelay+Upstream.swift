@@ -20,10 +20,13 @@ extension CompletionRelay {
     }
 
     private func ask(_ pending: PendingRequest, _ index: Int, now: Int64) {
-        upstream = pending.ask(index, now: now)
+        let asked = pending.ask(index, now: now)
+        // The stream of the first attempt is there already, for the upstream that is asked first.
+        let isPrepared = askedAt == 0 && asked === upstream && !isCollecting
+        upstream = asked
         askedAt = now
         isUnused = false
-        restart(pending)
+        if !isPrepared { restart(pending) }
         state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
         state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
         state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime

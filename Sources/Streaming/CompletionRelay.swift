@@ -99,8 +99,12 @@ package final class CompletionRelay {
     package func grant(maxTokens: Int, upstream name: String?) {
         guard let pending else { return }
         pending.grant(maxTokens: maxTokens, upstream: name)
-        upstream = pending.candidates[0]
-        state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: false)
+        if upstream === pending.candidates[0] {
+            state.pointee.stream.maxTokensApplied = maxTokens
+        } else {
+            upstream = pending.candidates[0]
+            state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: false)
+        }
     }
 
     deinit {

@@ -39,7 +39,8 @@ package struct CompletionStream: ~Copyable {
     /// Set before the first bytes come.
     package var form = Form.frames
     private let promptEstimate: Int
-    private let maxTokensApplied: Int
+    /// The `max_tokens` the upstream is asked for; set anew only before the first bytes come.
+    var maxTokensApplied: Int
     private let asksForUsage: Bool
     private var parser = ServerSentEventParser()
     private var scanner: EventScanner
@@ -189,7 +190,7 @@ package struct CompletionStream: ~Copyable {
             return false
         }
         // Matched as a prefix, as the official clients do: no JSON text begins so.
-        if event.data.starts(with: "[DONE]".utf8) {
+        if event.data.first == UInt8(ascii: "["), event.data.starts(with: "[DONE]".utf8) {
             guard !escapedFinishReason.isEmpty, !isHollow else { throw .endedEarly }
             if form == .frames { appendEnd(usage: progress, to: output) }
             return true
@@ -284,6 +285,8 @@ package struct CompletionStream: ~Copyable {
 
     private static func decoded(_ escaped: [UInt8]) -> String? {
         if escaped.isEmpty { return nil }
+        // Nearly always; it has been checked to be the inside of a string.
+        if !escaped.contains(UInt8(ascii: "\\")) { return String(decoding: escaped, as: UTF8.self) }
         let quote = [UInt8(ascii: "\"")]
         return (try? JSONValue(parsing: quote + escaped + quote))?.string
     }

@@ -5,7 +5,7 @@ package import PlaygroundCore
 package final class HTTPUpstreamTransport: UpstreamTransport {
     private let client: HTTPClient
     private let kind: UpstreamKind
-    private var request: ClientRequest
+    private var request: RequestTemplate
     private let timeouts: ExchangeTimeouts
 
     /// - Parameters:
@@ -19,13 +19,13 @@ package final class HTTPUpstreamTransport: UpstreamTransport {
         self.client = client
         self.timeouts = timeouts
         self.kind = kind
-        request = try Self.request(kind, key, headers)
+        request = client.template(of: try Self.request(kind, key, headers))
     }
 
     /// Authenticates with these from the next request on.
     /// - Throws: as `init` does; nothing is changed then.
     package func use(key: Secret?, headers: [(name: String, value: String)]) throws(ClientConfigurationError) {
-        request = try Self.request(kind, key, headers)
+        request = client.template(of: try Self.request(kind, key, headers))
     }
 
     private static func request(
@@ -47,9 +47,7 @@ package final class HTTPUpstreamTransport: UpstreamTransport {
     }
 
     package func send(_ body: [UInt8], to relay: CompletionRelay) -> any UpstreamExchange {
-        var request = request
-        request.body = body
-        return client.send(request, timeouts: timeouts, to: relay)
+        client.send(request, body: body, timeouts: timeouts, to: relay)
     }
 }
 
@@ -57,10 +55,12 @@ extension Exchange: UpstreamExchange {}
 
 extension CompletionRelay: ResponseReceiver {
     package func headReceived(_ head: ClientResponse) {
+        let isRefusal = head.status != 200
         answered(
             UpstreamAnswer(
-                status: head.status, contentType: head.value(of: "content-type"), retryAfter: head.value(of: "retry-after"),
-                retryAfterMilliseconds: head.value(of: "retry-after-ms")))
+                status: head.status, contentType: head.value(of: "content-type"),
+                retryAfter: isRefusal ? head.value(of: "retry-after") : nil,
+                retryAfterMilliseconds: isRefusal ? head.value(of: "retry-after-ms") : nil))
     }
 
     package func failed(_ error: ClientError) { failed(UpstreamFault(error)) }

@@ -22,6 +22,7 @@ package struct UpstreamAnswer: Sendable, Equatable {
 
     /// Whether the media type, letters of either case, is that of events. Read as bytes: as characters it cost 10,000 instructions.
     private static func namesEventStream(_ contentType: String) -> Bool {
+        if contentType == "text/event-stream" { return true }
         let wanted = "text/event-stream".utf8
         let named = contentType.utf8.prefix { $0 != UInt8(ascii: ";") }.drop { $0 == UInt8(ascii: " ") }
         return named.prefix(wanted.count).elementsEqual(wanted) { $0 == $1 || ($0 &- UInt8(ascii: "A") < 26 && $0 | 0x20 == $1) }

@@ -51,7 +51,7 @@ struct OriginTests {
 @Suite("A request")
 struct ClientRequestTests {
     private func text(_ request: ClientRequest, _ url: String = "http://host:81/v1") throws -> String {
-        String(decoding: request.encoded(for: try Origin(baseURL: url)), as: UTF8.self)
+        String(decoding: request.head(for: try Origin(baseURL: url)).encoded(request.body), as: UTF8.self)
     }
 
     @Test("is encoded with Host, its fields in order, and the length of its body")
@@ -92,5 +92,7 @@ struct ClientRequestTests {
         let request = try ClientRequest(.post, "/x", fields: [("Authorization", "Bearer secret")])
         #expect("\(request)" == "POST /x, 0 bytes")
         #expect(!String(reflecting: request).contains("secret"))
+        let template = request.head(for: try Origin(baseURL: "http://host"))
+        #expect(!"\(template)\(String(reflecting: template))".contains("secret"))
     }
 }
