@@ -9,6 +9,9 @@ struct LogprobEntry: Equatable {
     let alternatives: JSONObject?
     /// Where the token begins: Unicode scalars from the start of the text, or from where the upstream counts.
     let offset: Int64
+
+    /// No text is as long; an offset beyond is none. Adding a token's length to one up to here cannot overflow.
+    static let offsetLimit: Int64 = 1 << 32
 }
 
 extension LogprobEntry {
@@ -52,7 +55,7 @@ extension LogprobEntry {
             switch offsets[index] {
             case .null: break
             case .number(let number):
-                guard let told = number.integer else { return nil }
+                guard let told = number.integer, 0...offsetLimit ~= told else { return nil }
                 offset = told
             default: return nil
             }

@@ -147,6 +147,26 @@ struct LogprobTests {
         #expect(MachineRun(upstream, ends: false).step == .goesOn)
     }
 
+    @Test(
+        "whose offsets no text has are a malformed event, and nothing overflows",
+        arguments: [
+            "9223372036854775807", "9223372036854775806", "-9223372036854775808", "9223372036854775808", "-1", "4294967297",
+            "1.5", "1e2",
+        ])
+    func absurdOffset(offset: String) {
+        let logprobs = #"{"tokens":["ab","c"],"token_logprobs":[-1,-1],"text_offset":[\#(offset),null]}"#
+        let run = MachineRun(Self.event("abc", logprobs: logprobs), wantsLogprobs: true, ends: false)
+        #expect(run.step == .failed(.malformedEvent("logprobs of another form")))
+        #expect(run.output.isEmpty)
+    }
+
+    @Test("may begin where the longest text would end")
+    func highestOffset() {
+        let logprobs = #"{"tokens":["ab","c"],"token_logprobs":[-1,-1],"text_offset":[4294967296,null]}"#
+        let run = MachineRun(Self.event("abc", logprobs: logprobs), wantsLogprobs: true, ends: false)
+        #expect(run.text.contains(#""text_offset":[4294967296,4294967298]"#))
+    }
+
     private static func entries(_ count: Int, size: Int) -> String {
         let tokens = (0..<count).map { "\"\($0)\(String(repeating: "t", count: size))\"" }.joined(separator: ",")
         let numbers = Array(repeating: "-1.5", count: count).joined(separator: ",")
