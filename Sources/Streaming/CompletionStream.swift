@@ -36,6 +36,10 @@ package struct CompletionStream: ~Copyable {
     /// Why a completion ended that its owner stopped, as the last frame says it.
     package static let stoppedReason = "stopped"
 
+    /// How some upstreams end a generation that broke, without an error event and with `[DONE]` behind: vLLM says `abort` where
+    /// its engine gave up, DeepSeek `insufficient_system_resource`.
+    private static let brokenReasons = ["error", "abort", "aborted", "cancelled", "insufficient_system_resource"]
+
     /// Set before the first bytes come.
     package var form = Form.frames
     private let promptEstimate: Int
@@ -202,8 +206,9 @@ package struct CompletionStream: ~Copyable {
         if model == nil, let name = found.model { model = Self.decoded(Array(event.data[name])) }
         if let reason = found.finishReason {
             escapedFinishReason = Array(event.data[reason])
-            // Some upstreams end a generation that broke in this way, without an error event.
-            if escapedFinishReason.elementsEqual("error".utf8) { throw .errorEvent(UpstreamErrorReport()) }
+            if Self.brokenReasons.contains(where: { escapedFinishReason.elementsEqual($0.utf8) }) {
+                throw .errorEvent(UpstreamErrorReport())
+            }
             scanner.finish()
         }
         let text = UnsafeBufferPointer(rebasing: event.data[found.text ?? 0..<0])

@@ -34,6 +34,7 @@ struct UpstreamFaultTests {
         Refusal(directives: "empty=1", status: 502, code: "upstream_error"),
         Refusal(directives: "garbage=1", status: 502, code: "upstream_error"),
         Refusal(directives: "tokens=5 error_after=0", status: 502, code: "upstream_error"),
+        Refusal(directives: "tokens=0 finish=abort", status: 502, code: "upstream_error"),
     ]
 
     @Test("before any output gives the status that says so, streaming or not, and costs no tokens")
@@ -74,6 +75,7 @@ struct UpstreamFaultTests {
         Break(directives: "tokens=5 done=0 interval=20", delivered: 5),
         Break(directives: "tokens=5 finish=none interval=20", delivered: 5),
         Break(directives: "tokens=5 done=0 framing=close interval=20", delivered: 5),
+        Break(directives: "tokens=5 finish=abort finish_alone=1 interval=20", delivered: 5),
     ]
 
     @Test("in the midst of a stream ends it with an error event and without [DONE]; what was delivered is billed")
