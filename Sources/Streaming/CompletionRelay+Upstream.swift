@@ -24,6 +24,7 @@ extension CompletionRelay {
         askedAt = now
         isUnused = false
         restart(pending)
+        hasHead = false
         state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
         state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
         state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
@@ -73,6 +74,7 @@ extension CompletionRelay {
     package func answered(_ answer: UpstreamAnswer) {
         upstream.answered()
         guard continuation != nil else { return }
+        hasHead = true
         let now = pool.io.now
         if answer.status != 200 {
             isUnused = true

@@ -45,6 +45,8 @@ package final class CompletionRelay {
     /// Who is asked, and since when.
     var upstream: Upstream
     var askedAt: Int64 = 0
+    /// Whether the head of its answer has come.
+    var hasHead = false
     var startedAt: Int64 = 0
     var exchange: (any UpstreamExchange)?
     var sink: (any ByteSink)?
@@ -253,6 +255,8 @@ extension CompletionRelay {
             return
         }
         switch state.pointee.clock.due(at: pool.io.now) {
+        // One that has not even begun to answer may not be there: that is not the model taking its time.
+        case .timeOut(.firstToken) where !hasHead: attemptFailed(.timedOut(.firstByte))
         case .timeOut(let phase): attemptFailed(.timedOut(phase))
         case .refusal: if let refusal { attemptFailed(refusal.fault) }
         case .attempt: askNext()
