@@ -8,6 +8,9 @@ package final class Exchange {
 
     /// Reads per wake-up, 64 KiB each: then other connections of the loop get their turn.
     private static let readLimit = 16
+    /// So many milliseconds after a request was put on a connection its loss still means that the server was closing it already.
+    /// Later the server may have done what it was asked for, and to ask again might have that paid twice.
+    private static let resendLimit: Int64 = 1000
 
     private let client: HTTPClient
     private let io: LoopIO
@@ -29,6 +32,8 @@ package final class Exchange {
     /// Kept until it need not be sent again.
     @exclusivity(unchecked) private var request: [UInt8]
     @exclusivity(unchecked) private var sent = 0
+    /// When the request was put on the link, in the loop's milliseconds.
+    @exclusivity(unchecked) private var begunAt: Int64 = 0
     /// Until the answer begins.
     @exclusivity(unchecked) private var timer: LoopTimer?
 
@@ -85,6 +90,7 @@ package final class Exchange {
         link.owner = .exchange(self)
         awaiting = .firstByte
         sent = 0
+        begunAt = io.now
         isSending = true
         schedule(after: timeouts.firstByte)
         sendRequest(link)
@@ -222,7 +228,7 @@ package final class Exchange {
     /// The connection is gone. A server may close an idle connection at the very moment it is used again: then nothing of
     /// an answer has come, and the request is sent once more, on a connection that was never idle.
     private func lost(_ link: Link, _ reason: ClientError.Reason) {
-        guard link.wasUsed, awaiting == .firstByte else { return fail(reason) }
+        guard link.wasUsed, awaiting == .firstByte, io.now - begunAt <= Self.resendLimit else { return fail(reason) }
         link.close()
         self.link = nil
         isSending = false
