@@ -8,6 +8,8 @@ extension CompletionRelay {
         guard let pending else { return }
         let now = pool.io.now
         state.pointee.clock.endAttempt()
+        // The head of an answer that failed may have brought it forward.
+        state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
         switch pending.next(now: now) {
         case .ask(let index): ask(pending, index, now: now)
         case .wait(let time):
@@ -22,12 +24,11 @@ extension CompletionRelay {
     private func ask(_ pending: PendingRequest, _ index: Int, now: Int64) {
         upstream = pending.ask(index, now: now)
         askedAt = now
+        hasHead = false
         isUnused = false
         restart(pending)
-        hasHead = false
         state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
         state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
-        state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
         arm()
         exchange = upstream.transport.send(pending.request.encoded(for: upstream.description), to: self)
     }
@@ -73,8 +74,8 @@ extension CompletionRelay {
     /// The head of the upstream's answer has come.
     package func answered(_ answer: UpstreamAnswer) {
         upstream.answered()
-        guard continuation != nil else { return }
         hasHead = true
+        guard continuation != nil else { return }
         let now = pool.io.now
         if answer.status != 200 {
             isUnused = true

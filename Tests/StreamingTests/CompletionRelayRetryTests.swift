@@ -58,6 +58,20 @@ struct CompletionRelayRetryTests {
         #expect(seen.calls == ["cancel"])
     }
 
+    @Test("the head of an answer that failed does not end the wait for the next attempt")
+    func headOfTheFirst() async throws {
+        let seen = try await RelayScene.observe(timing: RelayTiming(holdAfterHead: .milliseconds(60))) { scene in
+            scene.upstream.after(.zero) { relay, _ in
+                relay.head()
+                relay.wakeUp(#"data: {"error":{"code":503}}"# + "\n\n")
+            }
+            scene.upstream.again()
+            Self.succeed(scene.upstream)
+        }
+        #expect(seen.attempts == [2])
+        #expect(seen.texts == [Self.good])
+    }
+
     @Test("a failure that lasts is told after five attempts, within four seconds")
     func lasts() async throws {
         let seen = try await RelayScene.observe { scene in Self.refuse(scene.upstream, 503) }
