@@ -133,7 +133,20 @@ struct LogprobTests {
         #"{"tokens":["\ud800"],"token_logprobs":[1]}"#, #"{"content":{}}"#, #"{"content":[{"token":"a"}]}"#,
         #"{"content":[{"token":"a","logprob":1,"top_logprobs":[{"token":1,"logprob":1}]}]}"#,
         #"{"content":[{"token":"a","logprob":1,"top_logprobs":7}]}"#,
+        #"{"content":[{"token":"a","logprob":1,"top_logprobs":[\#(likeliest(65))]}]}"#,
+        #"{"tokens":["a"],"token_logprobs":[1],"top_logprobs":[{\#((0..<65).map { "\"\($0)\":-1" }.joined(separator: ","))}]}"#,
     ]
+
+    /// So many alternatives as chat models list them.
+    private static func likeliest(_ count: Int) -> String {
+        (0..<count).map { #"{"token":"\#($0)","logprob":-1}"# }.joined(separator: ",")
+    }
+
+    @Test("have as many alternatives a token as any upstream gives")
+    func manyAlternatives() {
+        let logprobs = #"{"content":[{"token":"0","logprob":-1,"top_logprobs":[\#(Self.likeliest(64))]}]}"#
+        #expect(MachineRun(Self.event("a", logprobs: logprobs), wantsLogprobs: true, ends: false).text.contains(#""63":-1}"#))
+    }
 
     @Test("of another form are a malformed event, where they were asked for", arguments: strange)
     func strangeForm(logprobs: String) {
