@@ -24,7 +24,7 @@ final class PendingRequest {
         candidates.insert(candidates.remove(at: index), at: 0)
     }
 
-    func next(now: Int64) -> AttemptPlan.Step { plan.next(now: now) { candidates[$0].letsThrough(at: $1) } }
+    func next(now: Int64) -> AttemptPlan.Step { plan.next(now: now) { candidates[$0].earliest } }
 
     /// - Returns: the candidate at `index`, which is now asked.
     func ask(_ index: Int, now: Int64) -> Upstream {

@@ -146,6 +146,24 @@ struct UpstreamFaultTests {
         }
     }
 
+    @Test("by starting only a second later costs none of those that ask meanwhile, however many they are", arguments: [2, 5, 20])
+    func starting(count: Int) async throws {
+        let port = try freePort()
+        try await Stack.with(environment: ["UPSTREAM_URL": "http://127.0.0.1:\(port)/v1"]) { stack in
+            let running = try (0..<count).map { _ in try stack.complete("tokens=3 interval=0", deadline: .seconds(20)) }
+            usleep(1_000_000)
+            let upstream = try Stack.Replica(
+                ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
+            defer { upstream.process.signal(SIGKILL) }
+            for client in running {
+                let answer = try client.readResponse()
+                #expect(answer.status == 200)
+                #expect(try StreamTranscript(answer.body).isDone)
+            }
+            try stack.expectAllSettled()
+        }
+    }
+
     @Test(
         "and is well again a moment later is asked again, and the client sees nothing of it",
         arguments: ["status=503", "status=429 retry_after=1", "status=502", "status=504"])
@@ -181,12 +199,12 @@ struct UpstreamFaultTests {
         // In place of the variables for a single one, which would be refused beside it.
         let environment = ["UPSTREAMS_FILE": file.path, "UPSTREAM_URL": "", "UPSTREAM_API_KEY": ""]
         try await Stack.with(environment: environment) { stack in
-            for _ in 0..<15 {
+            _ = try stack.wait("the dead one to be spared") { () throws -> Bool? in
                 let begun = ContinuousClock.now
                 #expect(try StreamTranscript(stack.completed("tokens=3 interval=0").body).isDone)
                 #expect(ContinuousClock.now - begun < .seconds(1))
+                return stack.server.process.lines.contains { $0.contains("upstream does not answer and is spared") } ? true : nil
             }
-            _ = try stack.server.process.waitForLine(containing: "upstream does not answer and is spared")
             let metrics = try stack.ask("GET", "/metrics").text
             #expect(metrics.contains("upstream_circuits_open{upstream=\"dead\"}"))
             #expect(metrics.contains("upstream_attempts_failed_total{upstream=\"dead\",fault=\"unreachable\"}"))

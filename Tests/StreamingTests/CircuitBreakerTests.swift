@@ -8,22 +8,38 @@ struct CircuitBreakerTests {
     /// Open since `now`.
     static func opened(at now: Int64) -> CircuitBreaker {
         var breaker = CircuitBreaker()
-        for _ in 0..<CircuitBreaker.threshold { breaker.failed(askedAt: now, now: now) }
+        fail(&breaker, until: now)
         return breaker
+    }
+
+    /// As many failures as open it, the last one at `now`.
+    static func fail(_ breaker: inout CircuitBreaker, until now: Int64) {
+        for _ in 1..<CircuitBreaker.threshold { breaker.failed(askedAt: now - 250, now: now - 250) }
+        breaker.failed(askedAt: now, now: now)
     }
 
     @Test("opens with the fifth failure in a row, and an answer in between begins the count anew")
     func opens() {
         var breaker = CircuitBreaker()
-        for _ in 0..<4 { breaker.failed(askedAt: 0, now: 0) }
+        for now: Int64 in [0, 100, 200, 300] { breaker.failed(askedAt: 0, now: now) }
         #expect(!breaker.isOpen)
         breaker.answered()
-        for _ in 0..<4 { breaker.failed(askedAt: 0, now: 0) }
+        for now: Int64 in [400, 500, 600, 700] { breaker.failed(askedAt: 0, now: now) }
         #expect(!breaker.isOpen)
         #expect(breaker.letsThrough(at: 0))
-        breaker.failed(askedAt: 0, now: 0)
+        breaker.failed(askedAt: 0, now: 800)
         #expect(breaker.isOpen)
-        #expect(!breaker.letsThrough(at: 0))
+        #expect(!breaker.letsThrough(at: 800))
+    }
+
+    @Test("does not open for what fails in one moment, however much it is: those that come together are all asked once")
+    func burst() {
+        var breaker = CircuitBreaker()
+        for _ in 0..<100 { breaker.failed(askedAt: 0, now: 10) }
+        breaker.failed(askedAt: 0, now: 259)
+        #expect(!breaker.isOpen)
+        breaker.failed(askedAt: 200, now: 260)
+        #expect(breaker.isOpen)
     }
 
     @Test("rests 500 ms, then lets one request through as a probe")
@@ -57,8 +73,8 @@ struct CircuitBreakerTests {
         breaker.answered()
         #expect(!breaker.isOpen)
         #expect(breaker.letsThrough(at: 500))
-        for _ in 0..<CircuitBreaker.threshold { breaker.failed(askedAt: 600, now: 600) }
-        #expect(breaker.earliest == 1100)
+        Self.fail(&breaker, until: 800)
+        #expect(breaker.earliest == 1300)
     }
 
     @Test("does not take for a probe what was under way when it opened")
