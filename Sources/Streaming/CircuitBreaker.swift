@@ -26,11 +26,13 @@ package struct CircuitBreaker: Sendable {
     package var isOpen: Bool { rest > 0 }
 
     /// Whether a request is let through at `time`.
-    package func letsThrough(at time: Int64) -> Bool { time >= earliest }
+    func letsThrough(at time: Int64) -> Bool { time >= earliest }
 
-    /// A request has been let through. The next one waits for its outcome, yet not for ever: it may be given up.
-    package mutating func asked(at now: Int64) {
+    /// Lets a request through, or not. Of a probe the next one waits for the outcome, yet not for ever: it may be given up.
+    package mutating func tryAsk(at now: Int64) -> Bool {
+        guard letsThrough(at: now) else { return false }
         if isOpen { earliest = now + rest }
+        return true
     }
 
     /// A request that was sent at `askedAt` met nobody.

@@ -11,7 +11,9 @@ extension CompletionRelay {
         // The head of an answer that failed may have brought it forward.
         state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
         switch pending.next(now: now) {
-        case .ask(let index): ask(pending, index, now: now)
+        case .ask(let index):
+            guard let next = pending.tryAsk(index, now: now) else { return askNext() }
+            ask(next, pending, now: now)
         case .wait(let time):
             isUnused = true
             restart(pending)
@@ -21,8 +23,8 @@ extension CompletionRelay {
         }
     }
 
-    private func ask(_ pending: PendingRequest, _ index: Int, now: Int64) {
-        upstream = pending.ask(index, now: now)
+    private func ask(_ next: Upstream, _ pending: PendingRequest, now: Int64) {
+        upstream = next
         askedAt = now
         hasHead = false
         isUnused = false

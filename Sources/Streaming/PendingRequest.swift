@@ -26,11 +26,11 @@ final class PendingRequest {
 
     func next(now: Int64) -> AttemptPlan.Step { plan.next(now: now) { candidates[$0].earliest } }
 
-    /// - Returns: the candidate at `index`, which is now asked.
-    func ask(_ index: Int, now: Int64) -> Upstream {
+    /// - Returns: the candidate at `index`, which is now asked; nil where another loop has been let through in the meantime.
+    func tryAsk(_ index: Int, now: Int64) -> Upstream? {
+        guard candidates[index].tryAsk(at: now) else { return nil }
         current = index
         plan.asked(index)
-        candidates[index].asked(at: now)
         return candidates[index]
     }
 

@@ -1,4 +1,6 @@
+import Dispatch
 import PlaygroundCore
+import Synchronization
 import Testing
 
 @testable import Streaming
@@ -47,8 +49,8 @@ struct CircuitBreakerTests {
         var breaker = Self.opened(at: 1000)
         #expect(!breaker.letsThrough(at: 1499))
         #expect(breaker.letsThrough(at: 1500))
-        breaker.asked(at: 1500)
-        #expect(!breaker.letsThrough(at: 1500))
+        let answers = [breaker.tryAsk(at: 1500), breaker.tryAsk(at: 1500)]
+        #expect(answers == [true, false])
         #expect(breaker.letsThrough(at: 2000), "a probe that was given up does not keep it open for ever")
     }
 
@@ -58,7 +60,8 @@ struct CircuitBreakerTests {
         var rests: [Int64] = []
         for _ in 0..<6 {
             let now = breaker.earliest
-            breaker.asked(at: now)
+            let isAsked = breaker.tryAsk(at: now)
+            #expect(isAsked)
             breaker.failed(askedAt: now, now: now)
             rests.append(breaker.earliest - now)
         }
@@ -68,7 +71,7 @@ struct CircuitBreakerTests {
     @Test("closes with any answer, and rests 500 ms when it opens again")
     func closes() {
         var breaker = Self.opened(at: 0)
-        breaker.asked(at: 500)
+        _ = breaker.tryAsk(at: 500)
         breaker.failed(askedAt: 500, now: 500)
         breaker.answered()
         #expect(!breaker.isOpen)
@@ -82,6 +85,19 @@ struct CircuitBreakerTests {
         var breaker = Self.opened(at: 1000)
         for _ in 0..<50 { breaker.failed(askedAt: 900, now: 1200) }
         #expect(breaker.earliest == 1500)
+    }
+
+    @Test("lets one of many loops through as a probe, though all come at the same moment")
+    func manyLoops() {
+        for _ in 0..<200 {
+            let circuit = UpstreamCircuit()
+            for now: Int64 in [0, 0, 0, 0, 300] { circuit.failed(askedAt: now, now: now) }
+            let probes = Atomic(0)
+            DispatchQueue.concurrentPerform(iterations: 8) { _ in
+                if circuit.tryAsk(at: 800) { probes.add(1, ordering: .relaxed) }
+            }
+            #expect(probes.load(ordering: .relaxed) == 1)
+        }
     }
 
     @Test(
