@@ -195,7 +195,7 @@ package final class CompletionRelay {
     private func start(_ sink: any ByteSink) {
         self.sink = sink
         sink.source = self
-        pool.openRelays.insert(self)
+        pool.openRelays.begin(self)
         switch earlyEnding {
         case .stopped: stop()
         case .failed(let error): fail(error)

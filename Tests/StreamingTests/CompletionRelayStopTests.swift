@@ -69,6 +69,51 @@ struct CompletionRelayStopTests {
         #expect(seen.stillOpen == 0)
     }
 
+    @Test("while it is being admitted, ends well before anybody is asked", arguments: [true, false])
+    func beforeAdmission(collecting: Bool) async throws {
+        let seen = try await RelayScene.observe(
+            collecting: collecting, beforeAdmission: { Self.stop($0) }, { RelayScene.succeed($0.upstream) })
+        #expect(seen.outcome?.ending == .stopped)
+        #expect(seen.attempts == [0])
+        if !collecting { #expect(seen.texts == [Self.nothing]) }
+        #expect(seen.stillOpen == 0)
+    }
+
+    enum Abort: CaseIterable { case revokedWhileAdmitted, drainedWhileAdmitted, drainedBefore, drainedBetween }
+
+    @Test("that the server ends before its relay is known does not run", arguments: Abort.allCases)
+    func aborted(_ abort: Abort) async throws {
+        let end: @Sendable (RelayScene.Scene) -> Void = { scene in
+            if abort == .revokedWhileAdmitted {
+                scene.registry.abort(session: RelayScene.ids.session, ServiceError(.sessionRevoked))
+            } else {
+                scene.registry.abortAll(ServiceError(.shuttingDown))
+            }
+        }
+        let seen = try await RelayScene.observe(
+            beforeAdmission: { if abort != .drainedBetween, abort != .drainedBefore { end($0) } },
+            beforeStart: { if abort == .drainedBetween { end($0) } }
+        ) { scene in
+            if abort == .drainedBefore { end(scene) }
+            RelayScene.succeed(scene.upstream)
+        }
+        #expect(seen.thrown?.code == (abort == .revokedWhileAdmitted ? .sessionRevoked : .shuttingDown))
+        #expect(seen.attempts == [0])
+        #expect(seen.stillOpen == 0)
+    }
+
+    @Test("is stopped by nobody else while it is being admitted, and no longer known once it is refused")
+    func foreignAwaited() async throws {
+        let seen = try await RelayScene.observe(
+            beforeAdmission: { scene in
+                let other = UUIDBytes(high: 9, low: 9)
+                #expect(!scene.registry.stop(RelayScene.ids.completion, owner: UserID(other)))
+                #expect(!scene.registry.stop(CompletionID(other), owner: RelayScene.ids.user))
+                #expect(scene.registry.count == 0)
+            }, { RelayScene.succeed($0.upstream) })
+        #expect(seen.outcome?.ending == .done)
+    }
+
     @Test("gives what was collected so far")
     func collecting() async throws {
         let seen = try await RelayScene.observe(collecting: true) { scene in

@@ -44,10 +44,14 @@ enum RelayScene {
         model: "m", prompt: "Once", parameters: CompletionParameters(), maxTokens: 100, user: "u", promptEstimate: 7)
 
     /// Runs one completion to its end, the upstreams and the client doing what `script` sets up.
-    /// - Parameter beforeStart: done once the completion has been admitted.
+    /// - Parameters:
+    ///   - beforeAdmission: done while its admission is being asked for.
+    ///   - beforeStart: done once the completion has been admitted.
     static func observe(
         timing: RelayTiming = RelayTiming(), upstreams descriptions: [UpstreamDescription] = [UpstreamDescription()],
-        collecting: Bool = false, lingerFor: Duration = .zero, beforeStart: @escaping @Sendable (Scene) -> Void = { _ in },
+        collecting: Bool = false, lingerFor: Duration = .zero,
+        beforeAdmission: @escaping @Sendable (Scene) -> Void = { _ in },
+        beforeStart: @escaping @Sendable (Scene) -> Void = { _ in },
         _ script: @escaping @Sendable (Scene) -> Void
     ) async throws -> Observation {
         let loop = EventLoop(name: "test")
@@ -66,6 +70,8 @@ enum RelayScene {
             let relay = try CompletionRelay(
                 id: ids.completion, owner: ids.user, sessionID: ids.session, request: request, pool: pool, requestedAt: io.now
             ) { Array(#"{"code":"\#($0.code.rawValue)"}"#.utf8) }
+            pool.openRelays.expect(relay)
+            beforeAdmission(scene)
             pool.openRelays.insert(relay)
             beforeStart(scene)
             var seen = Observation()
@@ -96,6 +102,15 @@ enum RelayScene {
     }
 
     private final class FailureLog { var attempts: [FailedAttempt] = [] }
+
+    /// An upstream that answers at once.
+    static func succeed(_ upstream: ScriptedUpstream) {
+        upstream.after(.zero) { relay, _ in
+            relay.head()
+            relay.give(Completions.event("ok", finish: "stop") + Completions.usage(3, 1) + Completions.done)
+            relay.completed()
+        }
+    }
 
     static func wait(_ duration: Duration, _ io: LoopIO) async {
         var timer: LoopTimer?

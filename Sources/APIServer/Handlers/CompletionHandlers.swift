@@ -1,3 +1,4 @@
+import Auth
 import EventLoop
 import HTTPCore
 import HTTPServer
@@ -18,6 +19,7 @@ final class CompletionHandlers {
     private let keyLimiter: KeyLimiter
     private let presets: PresetStore
     private let upstreams: UpstreamPool
+    private let revoked: RevokedSessions
     private let configuration: Configuration
     private let userTags: UserTags
     private let ids: IDSource
@@ -25,13 +27,14 @@ final class CompletionHandlers {
     private let meters = CompletionMeters()
 
     init(
-        limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool, configuration: Configuration,
-        userTags: UserTags, ids: IDSource, io: LoopIO
+        limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool,
+        revoked: RevokedSessions, configuration: Configuration, userTags: UserTags, ids: IDSource, io: LoopIO
     ) {
         self.limiter = limiter
         self.keyLimiter = keyLimiter
         self.presets = presets
         self.upstreams = upstreams
+        self.revoked = revoked
         self.configuration = configuration
         self.userTags = userTags
         self.ids = ids
@@ -47,15 +50,18 @@ final class CompletionHandlers {
         let (wanted, relay) = try await prepare(context, principal, requestedAt: requestedAt)
         let asked = SystemClock.monotonicNanoseconds()
         let admission: Admission
+        upstreams.openRelays.expect(relay)
         do {
             admission = try await limiter.reserve(reservation(wanted, relay, principal, context))
         } catch {
+            upstreams.openRelays.dismiss(relay)
             await keyLimiter.giveBack(principal)
             throw error
         }
         meters.decided(since: asked)
         switch admission {
         case .refused(let error, let snapshot):
+            upstreams.openRelays.dismiss(relay)
             await keyLimiter.giveBack(principal)
             if error.code.status == .badRequest { throw await charged(error, context, principal) }
             if let snapshot { context.tell(snapshot) }
@@ -67,6 +73,8 @@ final class CompletionHandlers {
             context.tell(grant.snapshot)
             relay.grant(maxTokens: grant.maxTokens, upstream: grant.upstream)
             upstreams.openRelays.insert(relay)
+            // Told to the loops before this one knew of the completion, it ended nothing.
+            if let lifeline = principal.lifeline, revoked.contains(lifeline) { relay.abort(ServiceError(.sessionRevoked)) }
             let ask = wanted.granted(grant)
             return .deferred {
                 ask.isStream ? await self.stream(relay, ask, context) : await self.collect(relay, ask, context)
