@@ -1,3 +1,4 @@
+import EventLoop
 package import HTTPClient
 package import PlaygroundCore
 
@@ -60,7 +61,7 @@ extension CompletionRelay: ResponseReceiver {
         answered(
             UpstreamAnswer(
                 status: head.status, contentType: head.value(of: "content-type"), retryAfter: head.value(of: "retry-after"),
-                retryAfterMilliseconds: head.value(of: "retry-after-ms")))
+                retryAfterMilliseconds: head.value(of: "retry-after-ms"), unixSeconds: SystemClock.microseconds() / 1_000_000))
     }
 
     package func failed(_ error: ClientError) { failed(UpstreamFault(error)) }

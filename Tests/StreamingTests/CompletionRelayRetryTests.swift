@@ -13,7 +13,9 @@ struct CompletionRelayRetryTests {
     static func refuse(_ upstream: ScriptedUpstream, _ status: Int, retryAfterMilliseconds: String? = nil) {
         upstream.after(.zero) { relay, _ in
             relay.answered(
-                UpstreamAnswer(status: status, contentType: "application/json", retryAfterMilliseconds: retryAfterMilliseconds))
+                UpstreamAnswer(
+                    status: status, contentType: "application/json", retryAfterMilliseconds: retryAfterMilliseconds,
+                    unixSeconds: 0))
             relay.completed()
         }
     }

@@ -43,7 +43,7 @@ struct CompletionRelayStopTests {
                 case .beforeHead: break
                 case .beforeOutput: relay.head()
                 case .betweenAttempts:
-                    relay.answered(UpstreamAnswer(status: 503, contentType: nil, retryAfter: "2"))
+                    relay.answered(UpstreamAnswer(status: 503, contentType: nil, retryAfter: "2", unixSeconds: 0))
                     relay.completed()
                 case .inTheMidst, .whilePaused:
                     scene.sink.isFull = window == .whilePaused
