@@ -242,7 +242,7 @@ package final class Exchange {
 
     private func timedOut() {
         switch awaiting {
-        case .connection: fail(.connectTimedOut)
+        case .connection: fail(attempt?.lateness(now: io.now) ?? .connectTimedOut)
         // Paused: rearmed by `resume`.
         case .firstByte: if !isPaused { fail(.firstByteTimedOut) }
         case .nextByte: break

@@ -73,6 +73,7 @@ extension UpstreamFault {
         case .connectTimedOut: self = .timedOut(.connect)
         case .firstByteTimedOut: self = .timedOut(.firstByte)
         case .connect: self = .unreachable(error.description)
+        case .crowded: self = .crowded
         // A certificate that is not trusted now is not trusted a moment later.
         case .tls, .reset, .truncated: self = .brokeOff(error.description, isAfterHead: error.isAfterHead)
         case .malformed, .headTooLarge: self = .malformedAnswer(error.description)

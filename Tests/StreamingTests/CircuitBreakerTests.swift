@@ -106,7 +106,8 @@ struct CircuitBreakerTests {
             (UpstreamFault.unreachable("refused"), true), (.timedOut(.connect), true), (.timedOut(.firstByte), true),
             (.brokeOff("reset", isAfterHead: false), true), (.brokeOff("reset", isAfterHead: true), false),
             (.refused(status: 503, UpstreamErrorReport(), retryAfter: nil), false), (.timedOut(.firstToken), false),
-            (.timedOut(.silence), false), (.timedOut(.total), false), (.malformedAnswer("x"), false), (.endedEarly, false),
+            (.timedOut(.silence), false), (.timedOut(.total), false), (.malformedAnswer("x"), false), (.crowded, false),
+            (.endedEarly, false),
             (.notAStream, false), (.malformedEvent("x"), false), (.tooLarge, false), (.errorEvent(UpstreamErrorReport()), false),
         ])
     func counts(fault: UpstreamFault, isCounted: Bool) { #expect(fault.showsAbsence == isCounted) }
