@@ -194,7 +194,9 @@ final class LoopServices {
                 circuit: shared.circuits[index])
         }
         let timing = RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter)
-        return UpstreamPool(upstreams, timing: timing, io: io) { meters.failed($0) }
+        return UpstreamPool(
+            upstreams, timing: timing, io: io, onFailedAttempt: { meters.failed($0) },
+            onRunaway: { meters.ranAway($0, from: $1) })
     }
 
     /// The completions that run on this loop.

@@ -223,7 +223,7 @@ package final class CompletionRelay {
         sink?.source = nil
         sink = nil
         if let timer { pool.io.cancel(timer) }
-        if ending == .done, let timer, exchange != nil {
+        if ending == .done, !state.pointee.stream.isRunaway, let timer, exchange != nil {
             // What is left is the end of a body; read, it leaves a connection that can be used again.
             pool.io.schedule(timer, after: pool.timing.lingering)
         } else {

@@ -45,11 +45,15 @@ package struct CompletionStream: ~Copyable {
     private let promptEstimate: Int
     private let maxTokensApplied: Int
     private let asksForUsage: Bool
+    /// So many events with a text or a thought are made of `max_tokens` tokens by no upstream that keeps to them.
+    private let eventLimit: Int
     private var parser = ServerSentEventParser()
     private var scanner: EventScanner
     /// Only where they were asked for.
     private var logprobs: LogprobLedger?
     private var isOver = false
+    /// The upstream went on far beyond `max_tokens`, and the completion was ended there.
+    package private(set) var isRunaway = false
     /// What the upstream counted last.
     private var told: UpstreamUsage?
     /// Events that gave something since then, or since the start.
@@ -82,6 +86,7 @@ package struct CompletionStream: ~Copyable {
         self.promptEstimate = promptEstimate
         self.maxTokensApplied = maxTokensApplied
         self.asksForUsage = asksForUsage
+        eventLimit = 2 * maxTokensApplied + 64
         scanner = EventScanner(kind: kind, wantsLogprobs: wantsLogprobs)
         logprobs = wantsLogprobs ? LogprobLedger() : nil
     }
@@ -145,6 +150,10 @@ package struct CompletionStream: ~Copyable {
                     break
                 }
                 events += 1
+                if events > eventLimit, texts + thoughts > eventLimit {
+                    cutOff(into: output)
+                    return .done
+                }
             }
         } catch {
             isOver = true
@@ -167,6 +176,14 @@ package struct CompletionStream: ~Copyable {
         isOver = true
         escapedFinishReason = Array(Self.stoppedReason.utf8)
         if form == .frames { appendEnd(usage: usage, to: output) }
+    }
+
+    /// The upstream does not keep to `max_tokens`: the completion ends here as it should have ended long before.
+    private mutating func cutOff(into output: UnsafeMutablePointer<OutputBuffer>) {
+        isOver = true
+        isRunaway = true
+        if escapedFinishReason.isEmpty { escapedFinishReason = Array("length".utf8) }
+        if form == .frames { appendEnd(usage: progress, to: output) }
     }
 
     private mutating func nextEvent(

@@ -133,7 +133,7 @@ struct UpstreamFaultTests {
                     ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
                 // It is probed every 500 ms to 5 s.
                 let running = try stack.wait("generation \(generation) to be found", within: .seconds(20)) {
-                    let running = try stack.complete("tokens=1000 interval=20")
+                    let running = try stack.complete("tokens=1000 interval=20", parameters: StopTests.long)
                     return try running.readHead().status == 200 ? running : nil
                 }
                 _ = try running.readEvent()

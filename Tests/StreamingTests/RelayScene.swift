@@ -19,6 +19,8 @@ enum RelayScene {
         /// When each upstream was asked, in milliseconds since the start.
         var askedAt: [[Int64]] = []
         var failedAttempts: [FailedAttempt] = []
+        /// The upstreams that were cut off far beyond `max_tokens`.
+        var runaways: [String] = []
 
         /// How often each upstream was asked.
         var attempts: [Int] { askedAt.map(\.count) }
@@ -62,8 +64,8 @@ enum RelayScene {
             let transports = descriptions.map { _ in ScriptedUpstream(io: io) }
             let failures = FailureLog()
             let pool = UpstreamPool(
-                zip(descriptions, transports).map { Upstream(description: $0, transport: $1) }, timing: timing, io: io
-            ) { failures.attempts.append($0) }
+                zip(descriptions, transports).map { Upstream(description: $0, transport: $1) }, timing: timing, io: io,
+                onFailedAttempt: { failures.attempts.append($0) }, onRunaway: { failures.runaways.append($1) })
             let sink = RecordingSink(io: io)
             let scene = Scene(io: io, upstreams: transports, sink: sink, registry: pool.openRelays)
             script(scene)
@@ -93,6 +95,7 @@ enum RelayScene {
             seen.calls = transports.flatMap(\.calls)
             seen.askedAt = transports.map(\.askedAt)
             seen.failedAttempts = failures.attempts
+            seen.runaways = failures.runaways
             seen.progress = relay.progress
             seen.stillOpen = pool.openRelays.count
             seen.outputIsEmpty = io.output.pointee.isEmpty
@@ -101,7 +104,10 @@ enum RelayScene {
         }
     }
 
-    private final class FailureLog { var attempts: [FailedAttempt] = [] }
+    private final class FailureLog {
+        var attempts: [FailedAttempt] = []
+        var runaways: [String] = []
+    }
 
     /// An upstream that answers at once.
     static func succeed(_ upstream: ScriptedUpstream) {
