@@ -6,8 +6,10 @@ import EventLoop
 package final class Exchange {
     private enum Awaiting { case connection, firstByte, nextByte }
 
-    /// Reads per wake-up, 64 KiB each: then other connections of the loop get their turn.
+    /// Reads per wake-up: then other connections of the loop get their turn.
     private static let readLimit = 16
+    /// Bytes of a read. What a receiver makes of one may have to be kept for a client that does not read.
+    static let readSize = 32 * 1024
     /// So many milliseconds after a request was put on a connection its loss still means that the server was closing it already.
     /// Later the server may have done what it was asked for, and to ask again might have that paid twice.
     private static let resendLimit: Int64 = 1000
@@ -128,7 +130,7 @@ package final class Exchange {
 
     private func read(_ link: Link) {
         guard let receiver else { return }
-        let buffer = io.readBuffer
+        let buffer = UnsafeMutableBufferPointer(rebasing: io.readBuffer[..<min(Self.readSize, io.readBuffer.count)])
         var reads = 0
         while true {
             switch link.read(into: buffer) {
@@ -140,7 +142,7 @@ package final class Exchange {
                 switch outcome {
                 case .needMore: break
                 case .complete(let excess):
-                    if !isEnded { complete(link, isClean: !excess && isClean(link, after: count)) }
+                    if !isEnded { complete(link, isClean: !excess && isClean(link, after: count, of: buffer.count)) }
                     return
                 case .stopped: return
                 case .failed(let reason):
@@ -211,8 +213,8 @@ package final class Exchange {
     // MARK: The end
 
     /// Whether nothing is left on the link that the next exchange could take for its own answer.
-    private func isClean(_ link: Link, after count: Int) -> Bool {
-        link.isDrained(after: count, of: io.readBuffer.count) || link.isQuiet()
+    private func isClean(_ link: Link, after count: Int, of size: Int) -> Bool {
+        link.isDrained(after: count, of: size) || link.isQuiet()
     }
 
     private func complete(_ link: Link, isClean: Bool) {

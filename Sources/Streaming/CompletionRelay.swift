@@ -14,7 +14,7 @@ package final class CompletionRelay {
     package static let collectedLimit = 4 << 20
 
     /// So much output does not wait for the end of a wake-up.
-    static let writeLimit = 64 * 1024
+    static let writeLimit = 32 * 1024
 
     /// What every wake-up touches.
     struct State: ~Copyable {
