@@ -75,7 +75,7 @@ let package = Package(
         .target(name: "Presets", dependencies: ["Postgres", "PlaygroundCore", "StrictJSON"], swiftSettings: strict),
         .target(name: "Idempotency", dependencies: ["Postgres", "PlaygroundCore"], swiftSettings: strict),
         .target(
-            name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "PlaygroundCore", "StrictJSON"],
+            name: "Streaming", dependencies: ["EventLoop", "HTTPClient", "HTTPCore", "PlaygroundCore", "StrictJSON"],
             swiftSettings: strict),
         .target(
             name: "RateLimit", dependencies: ["EventLoop", "Postgres", "PlaygroundCore", "StrictJSON", logging],

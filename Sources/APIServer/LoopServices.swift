@@ -128,7 +128,7 @@ final class LoopServices {
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,
-                configuration: configuration,
+                revoked: shared.revoked, configuration: configuration,
                 userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
@@ -194,7 +194,9 @@ final class LoopServices {
                 circuit: shared.circuits[index])
         }
         let timing = RelayTiming(heartbeat: configuration.heartbeatInterval, commitAfter: configuration.commitAfter)
-        return UpstreamPool(upstreams, timing: timing, io: io) { meters.failed($0) }
+        return UpstreamPool(
+            upstreams, timing: timing, io: io, onFailedAttempt: { meters.failed($0) },
+            onRunaway: { meters.ranAway($0, from: $1) })
     }
 
     /// The completions that run on this loop.

@@ -1,9 +1,11 @@
 /// Why an exchange failed. Its text names addresses at most, never anything of the request.
 package struct ClientError: Error, Equatable, CustomStringConvertible {
     package enum Reason: Error, Equatable {
-        /// No connection came about, for this reason: name not found, refused, proxy, too many waiting.
+        /// No connection came about, for this reason: name not found, refused, proxy.
         case connect(String)
         case connectTimedOut
+        /// No connection came about, because too many others were to be made first: nothing is known of the server.
+        case crowded
         /// The TLS handshake failed: certificate not trusted, wrong host name, no common version.
         case tls(String)
         /// The request was sent and nothing came back.
@@ -32,6 +34,7 @@ package struct ClientError: Error, Equatable, CustomStringConvertible {
             switch reason {
             case .connect(let detail): "no connection: \(detail)"
             case .connectTimedOut: "no connection in time"
+            case .crowded: "too many connections wait to be made"
             case .tls(let detail): "TLS: \(detail)"
             case .firstByteTimedOut: "no answer in time"
             case .reset: "the connection broke"

@@ -17,10 +17,14 @@ final class ConnectAttempt {
     /// The loop's millisecond at which the caller gives up. libcurl divides what is left among the host's addresses.
     let deadline: Int64
     fileprivate(set) var phase = Phase.waiting
+    private let cameAt: Int64
+    /// When its turn came.
+    private var startedAt: Int64?
     private var completion: Completion?
 
-    init(connector: Connector, deadline: Int64, completion: @escaping Completion) {
+    init(connector: Connector, now: Int64, deadline: Int64, completion: @escaping Completion) {
         self.connector = connector
+        cameAt = now
         self.deadline = deadline
         self.completion = completion
     }
@@ -35,6 +39,18 @@ final class ConnectAttempt {
     func handshake() { connector.handshake(self) }
 
     func enter(_ phase: Phase) { self.phase = phase }
+
+    /// Its turn has come.
+    func start(_ handle: EasyHandle, now: Int64) {
+        startedAt = now
+        enter(.connecting(handle))
+    }
+
+    /// Why its time is over: the server's fault only where it had at least half of that time, and the line the rest.
+    func lateness(now: Int64) -> ClientError.Reason {
+        guard let startedAt, now - startedAt >= startedAt - cameAt else { return .crowded }
+        return .connectTimedOut
+    }
 
     /// Tells the outcome, once.
     func end(_ result: Result<Link, ClientError.Reason>) {

@@ -72,10 +72,10 @@ final class Connector {
     /// Begins to connect, or waits in line for it. The completion is never called before this has returned.
     /// - Parameter deadline: when the caller will cancel, in the loop's milliseconds.
     func connect(deadline: Int64, completion: @escaping ConnectAttempt.Completion) -> ConnectAttempt {
-        let attempt = ConnectAttempt(connector: self, deadline: deadline, completion: completion)
+        let attempt = ConnectAttempt(connector: self, now: io.now, deadline: deadline, completion: completion)
         if line.count >= maxWaiting {
             attempt.enter(.ended)
-            io.atEndOfTurn { attempt.end(.failure(.connect("too many connections wait to be made"))) }
+            io.atEndOfTurn { attempt.end(.failure(.crowded)) }
         } else {
             line.append(attempt)
             refillSoon()
@@ -138,7 +138,7 @@ final class Connector {
             attempt.end(.failure(.connect("libcurl is out of memory")))
             return
         }
-        attempt.enter(.connecting(handle))
+        attempt.start(handle, now: io.now)
         connecting[handle.easy] = attempt
         // It asks for a call after 0 ms and starts from there.
         let code = curl_multi_add_handle(multi, handle.easy)
@@ -169,7 +169,8 @@ final class Connector {
         release(handle)
         refillSoon()
         guard let descriptor else {
-            attempt.end(.failure(handle.reason(code)))
+            let reason = handle.reason(code)
+            attempt.end(.failure(reason == .connectTimedOut ? attempt.lateness(now: io.now) : reason))
             return
         }
         guard let tls else {

@@ -6,8 +6,13 @@ import EventLoop
 package final class Exchange {
     private enum Awaiting { case connection, firstByte, nextByte }
 
-    /// Reads per wake-up, 64 KiB each: then other connections of the loop get their turn.
+    /// Reads per wake-up: then other connections of the loop get their turn.
     private static let readLimit = 16
+    /// Bytes of a read. What a receiver makes of one may have to be kept for a client that does not read.
+    static let readSize = 32 * 1024
+    /// So many milliseconds after a request was put on a connection its loss still means that the server was closing it already.
+    /// Later the server may have done what it was asked for, and to ask again might have that paid twice.
+    private static let resendLimit: Int64 = 1000
 
     private let client: HTTPClient
     private let io: LoopIO
@@ -29,6 +34,8 @@ package final class Exchange {
     /// Kept until it need not be sent again.
     @exclusivity(unchecked) private var request: [UInt8]
     @exclusivity(unchecked) private var sent = 0
+    /// When the request was put on the link, in the loop's milliseconds.
+    @exclusivity(unchecked) private var begunAt: Int64 = 0
     /// Until the answer begins.
     @exclusivity(unchecked) private var timer: LoopTimer?
 
@@ -85,6 +92,7 @@ package final class Exchange {
         link.owner = .exchange(self)
         awaiting = .firstByte
         sent = 0
+        begunAt = io.now
         isSending = true
         schedule(after: timeouts.firstByte)
         sendRequest(link)
@@ -122,7 +130,7 @@ package final class Exchange {
 
     private func read(_ link: Link) {
         guard let receiver else { return }
-        let buffer = io.readBuffer
+        let buffer = UnsafeMutableBufferPointer(rebasing: io.readBuffer[..<min(Self.readSize, io.readBuffer.count)])
         var reads = 0
         while true {
             switch link.read(into: buffer) {
@@ -134,7 +142,7 @@ package final class Exchange {
                 switch outcome {
                 case .needMore: break
                 case .complete(let excess):
-                    if !isEnded { complete(link, isClean: !excess && isClean(link, after: count)) }
+                    if !isEnded { complete(link, isClean: !excess && isClean(link, after: count, of: buffer.count)) }
                     return
                 case .stopped: return
                 case .failed(let reason):
@@ -205,8 +213,8 @@ package final class Exchange {
     // MARK: The end
 
     /// Whether nothing is left on the link that the next exchange could take for its own answer.
-    private func isClean(_ link: Link, after count: Int) -> Bool {
-        link.isDrained(after: count, of: io.readBuffer.count) || link.isQuiet()
+    private func isClean(_ link: Link, after count: Int, of size: Int) -> Bool {
+        link.isDrained(after: count, of: size) || link.isQuiet()
     }
 
     private func complete(_ link: Link, isClean: Bool) {
@@ -222,7 +230,7 @@ package final class Exchange {
     /// The connection is gone. A server may close an idle connection at the very moment it is used again: then nothing of
     /// an answer has come, and the request is sent once more, on a connection that was never idle.
     private func lost(_ link: Link, _ reason: ClientError.Reason) {
-        guard link.wasUsed, awaiting == .firstByte else { return fail(reason) }
+        guard link.wasUsed, awaiting == .firstByte, io.now - begunAt <= Self.resendLimit else { return fail(reason) }
         link.close()
         self.link = nil
         isSending = false
@@ -236,7 +244,7 @@ package final class Exchange {
 
     private func timedOut() {
         switch awaiting {
-        case .connection: fail(.connectTimedOut)
+        case .connection: fail(attempt?.lateness(now: io.now) ?? .connectTimedOut)
         // Paused: rearmed by `resume`.
         case .firstByte: if !isPaused { fail(.firstByteTimedOut) }
         case .nextByte: break

@@ -33,8 +33,8 @@ package final class HTTPClient {
 
     /// Sends a request. Nothing is called on `receiver` before this has returned; it is held until the exchange is over.
     ///
-    /// A request on a connection that was idle may reach the server twice: where the connection breaks before any byte of
-    /// an answer, it is sent once more. Redirects are answers like any other.
+    /// A request on a connection that was idle may reach the server twice: where the connection breaks within a second, before any
+    /// byte of an answer, it is sent once more. Redirects are answers like any other.
     package func send(
         _ request: ClientRequest, timeouts: ExchangeTimeouts = ExchangeTimeouts(), to receiver: any ResponseReceiver
     ) -> Exchange {

@@ -27,6 +27,28 @@ package struct HTTPDate: Sendable {
         put("GMT", 0, at: 26)
     }
 
+    /// The moment of a date that is written so, in seconds since 1970-01-01 00:00:00 UTC; nil for any other text.
+    package static func unixSeconds(of text: String) -> Int64? {
+        let bytes = Array(text.utf8)
+        guard bytes.count == length else { return nil }
+        func number(_ offset: Int, digits: Int) -> Int64? {
+            var value: Int64 = 0
+            for byte in bytes[offset..<offset + digits] {
+                guard byte &- 0x30 < 10 else { return nil }
+                value = value * 10 + Int64(byte &- 0x30)
+            }
+            return value
+        }
+        let months = stride(from: 0, to: 36, by: 3).map { Array("JanFebMarAprMayJunJulAugSepOctNovDec".utf8)[$0..<$0 + 3] }
+        guard let year = number(12, digits: 4), let month = months.firstIndex(where: { $0.elementsEqual(bytes[8..<11]) }),
+            let day = number(5, digits: 2), let hour = number(17, digits: 2), let minute = number(20, digits: 2),
+            let second = number(23, digits: 2)
+        else { return nil }
+        let seconds = dayNumber(year, Int64(month) + 1, day) * 86400 + hour * 3600 + minute * 60 + second
+        // Written again it is the same: so there is such a day, of that name, and everything between the numbers is right.
+        return HTTPDate(unixSeconds: seconds).string == text ? seconds : nil
+    }
+
     /// The 29 bytes.
     package func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         text.span.withUnsafeBufferPointer { body($0) }
@@ -47,6 +69,15 @@ package struct HTTPDate: Sendable {
     private static func modulo(_ value: Int64, _ divisor: Int64) -> Int64 {
         let rest = value % divisor
         return rest < 0 ? rest + divisor : rest
+    }
+
+    /// The number of a day, 0 for 1970-01-01: the other way round.
+    private static func dayNumber(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+        // No era is negative from year 1 on; in year 0 January and February are of the era before.
+        let shifted = year - (month <= 2 ? 1 : 0) + 400
+        let (era, yearOfEra) = (shifted / 400 - 1, shifted % 400)
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
     /// Year, month and day of a day number, in the proleptic Gregorian calendar. Counted in eras of 400 years that begin on

@@ -3,6 +3,17 @@ import HTTPCore
 
 /// How the body of the request in hand is taken in.
 extension Connection {
+    /// The body, where all of it has come with the head, as is usual; nil where it has to be read.
+    func arrivedBody(limit: Int) throws(BodyError) -> [UInt8]? {
+        guard case .unread(let framing) = bodyState else { return [] }
+        guard case .length(let length) = framing else { return nil }
+        if length > limit { throw .tooLarge }
+        if inbox.count < length { return nil }
+        bodyState = .done
+        expectsContinue = false
+        return takeInput(length)
+    }
+
     func readBody(limit: Int) async throws(BodyError) -> [UInt8] {
         guard case .unread(let framing) = bodyState else { return [] }
         if case .length(let length) = framing, length > limit { throw .tooLarge }

@@ -39,6 +39,9 @@ package final class Request {
     /// The address of the peer this connection was accepted from, without port.
     package var peerAddress: String { connection.peerAddress }
 
+    /// The same as ``body(limit:)`` where all of the body has come already; nil where it has not.
+    package func arrivedBody(limit: Int) throws(BodyError) -> [UInt8]? { try connection.arrivedBody(limit: limit) }
+
     /// Reads the whole body; empty when none is announced. The 100 (Continue) that a client waits for is sent here,
     /// so that a refused request never gets one.
     /// - Parameter limit: in bytes. A larger body is refused as soon as that is known.

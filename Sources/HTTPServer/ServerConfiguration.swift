@@ -39,10 +39,11 @@ package struct ServerConfiguration: Sendable {
     /// Unread body bytes taken in after an early answer, so that the client can read the answer before it sees a reset.
     package var lingerBytes = 4 * 1024 * 1024
     package var lingerTimeout: Duration = .milliseconds(500)
-    /// Bytes kept back for a slow client above which its source is not read.
-    package var highWatermark = 64 * 1024
+    /// Bytes kept back for a slow client above which its source is not read. What one read of the source makes of it comes on top:
+    /// together at most 64 KiB.
+    package var highWatermark = 32 * 1024
     /// Bytes kept back below which the source is read again.
-    package var lowWatermark = 16 * 1024
+    package var lowWatermark = 8 * 1024
 
     package init() {}
 }

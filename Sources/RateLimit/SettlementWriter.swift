@@ -112,23 +112,28 @@ final class SettlementWriter {
         signal.give()
     }
 
-    /// Writes one batch; whether the database has taken it and knew all of it.
+    /// Writes one batch of each kind; whether the database has taken both and knew all of them. What it thinks of the one statement
+    /// says nothing about the other.
     private func write() async -> Bool {
+        let areVoidsWritten = await writeVoids()
+        let isBatchWritten = await writeBatch()
+        if areVoidsWritten, isBatchWritten { backoff.succeeded() }
+        return areVoidsWritten && isBatchWritten
+    }
+
+    private func writeBatch() async -> Bool {
         let batch = queue.take()
         awaiting.removeAll(keepingCapacity: true)
         lastWrite = io.now
+        if batch.isEmpty { return true }
         do throws(PostgresError) {
-            try await writeVoids()
-            if batch.isEmpty { return true }
             let acknowledged = try await settle(batch)
             let before = queue.count
             for completionID in queue.finished(batch, acknowledged: acknowledged) {
                 logger.error("settlement given up: no such completion", metadata: ["completion_id": "\(completionID)"])
             }
             // An entry that is tried again waits like one after a failure: its completion is being settled elsewhere.
-            guard before - queue.count == batch.count else { return false }
-            backoff.succeeded()
-            return true
+            return before - queue.count == batch.count
         } catch {
             let isPoison = error.state.map { !$0.meansUnavailable } ?? false
             let level: Logger.Level = isPoison ? .error : .warning
@@ -140,15 +145,21 @@ final class SettlementWriter {
         }
     }
 
-    private func writeVoids() async throws(PostgresError) {
+    private func writeVoids() async -> Bool {
         let batch = voids.prefix(SettlementQueue.batchSize)
-        if batch.isEmpty { return }
+        if batch.isEmpty { return true }
         let values: [PostgresValue] = [
             .uuidArray(batch.map { $0.attempt }), .uuidArray(batch.map { $0.completionID.uuid }),
             .uuidArray(batch.map { $0.userID.uuid }),
         ]
-        _ = try await database.execute(LimitStatements.void, values, deadline: Self.deadline)
-        voids.removeFirst(batch.count)
+        do throws(PostgresError) {
+            _ = try await database.execute(LimitStatements.void, values, deadline: Self.deadline)
+            voids.removeFirst(batch.count)
+            return true
+        } catch {
+            logger.warning("attempts not undone", metadata: ["count": "\(batch.count)", "error": "\(error)"])
+            return false
+        }
     }
 
     private func settle(_ batch: [SettlementQueue.Entry]) async throws(PostgresError) -> Set<CompletionID> {

@@ -5,7 +5,8 @@ import PlaygroundCore
 ///
 /// Another upstream is asked at once; the same one only after a failure that may pass, and after a wait: what the upstream asked
 /// for and up to the backoff on top, or else half the backoff to all of it, so that one which is starting is reached and those
-/// who wait do not come back in step. A wait that does not end early enough is not begun.
+/// who wait do not come back in step. A wait that does not end early enough is not begun. A breaker puts off what is planned and
+/// cancels none of it; where nobody was asked yet, who is spared is not waited for.
 struct AttemptPlan {
     enum Step: Equatable {
         /// The candidate at this place, now.
@@ -43,19 +44,16 @@ struct AttemptPlan {
     }
 
     /// What to do now.
-    /// - Parameter mayAsk: whether a candidate lets a request through at a millisecond.
-    func next(now: Int64, mayAsk: (Int, Int64) -> Bool) -> Step {
+    /// - Parameter spared: the millisecond from which on a candidate's breaker lets a request through.
+    func next(now: Int64, spared: (Int) -> Int64) -> Step {
         if isOver || attempts >= max(Self.attemptLimit, candidates.count) { return .giveUp }
         if attempts > 0, now > latest { return .giveUp }
-        for (index, candidate) in candidates.enumerated() where !candidate.isAsked && mayAsk(index, now) { return .ask(index) }
+        for (index, candidate) in candidates.enumerated() where !candidate.isAsked && spared(index) <= now { return .ask(index) }
         var soonest: Int64?
         for (index, candidate) in candidates.enumerated() where candidate.isAsked && !candidate.isRuledOut {
-            if candidate.earliest > now {
-                guard candidate.earliest <= latest, mayAsk(index, candidate.earliest) else { continue }
-                soonest = min(soonest ?? .max, candidate.earliest)
-            } else if mayAsk(index, now) {
-                return .ask(index)
-            }
+            let time = max(candidate.earliest, spared(index))
+            if time <= now { return .ask(index) }
+            if time <= latest { soonest = min(soonest ?? .max, time) }
         }
         return soonest.map { .wait(until: $0) } ?? .giveUp
     }

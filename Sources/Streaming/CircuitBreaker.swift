@@ -1,14 +1,19 @@
 /// Spares requests an upstream that is not there: pure, time in milliseconds is passed in.
 ///
-/// It opens after failures in a row that show nobody there or that cost time. Then nothing is let through for a while,
+/// It opens after failures in a row that show nobody there or that cost time, and that do not all fall into one moment: what comes
+/// together when an upstream has just gone is asked once, and then waits its turn instead of failing. Then nothing is let through for a while,
 /// and after that one request in each such while, as a probe: its failure doubles the while, and any answer, of
 /// whatever status, closes the breaker.
 package struct CircuitBreaker: Sendable {
     package static let threshold = 5
+    /// Between the first of them and the last, in milliseconds.
+    package static let moment: Int64 = 250
     package static let firstRest: Int64 = 500
     package static let longestRest: Int64 = 5000
 
     private var failures = 0
+    /// When the first of them was seen.
+    private var failingSince: Int64 = 0
     /// Zero while closed.
     private var rest: Int64 = 0
     private var openedAt = Int64.min
@@ -21,11 +26,13 @@ package struct CircuitBreaker: Sendable {
     package var isOpen: Bool { rest > 0 }
 
     /// Whether a request is let through at `time`.
-    package func letsThrough(at time: Int64) -> Bool { time >= earliest }
+    func letsThrough(at time: Int64) -> Bool { time >= earliest }
 
-    /// A request has been let through. The next one waits for its outcome, yet not for ever: it may be given up.
-    package mutating func asked(at now: Int64) {
+    /// Lets a request through, or not. Of a probe the next one waits for the outcome, yet not for ever: it may be given up.
+    package mutating func tryAsk(at now: Int64) -> Bool {
+        guard letsThrough(at: now) else { return false }
         if isOpen { earliest = now + rest }
+        return true
     }
 
     /// A request that was sent at `askedAt` met nobody.
@@ -35,8 +42,9 @@ package struct CircuitBreaker: Sendable {
             guard askedAt > openedAt else { return }
             rest = min(rest * 2, Self.longestRest)
         } else {
+            if failures == 0 { failingSince = now }
             failures += 1
-            guard failures >= Self.threshold else { return }
+            guard failures >= Self.threshold, now - failingSince >= Self.moment else { return }
             rest = Self.firstRest
         }
         openedAt = now

@@ -72,6 +72,7 @@ extension CompletionRelay: ByteSource {
     }
 
     func end() {
+        if state.pointee.stream.isRunaway { pool.onRunaway(id, upstream.description.name) }
         if !isCollecting {
             isCommitted = true
             sink?.write(output, last: true)

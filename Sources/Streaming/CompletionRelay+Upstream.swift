@@ -8,8 +8,12 @@ extension CompletionRelay {
         guard let pending else { return }
         let now = pool.io.now
         state.pointee.clock.endAttempt()
+        // The head of an answer that failed may have brought it forward.
+        state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
         switch pending.next(now: now) {
-        case .ask(let index): ask(pending, index, now: now)
+        case .ask(let index):
+            guard let next = pending.tryAsk(index, now: now) else { return askNext() }
+            ask(next, pending, now: now)
         case .wait(let time):
             isUnused = true
             restart(pending)
@@ -19,17 +23,16 @@ extension CompletionRelay {
         }
     }
 
-    private func ask(_ pending: PendingRequest, _ index: Int, now: Int64) {
-        let asked = pending.ask(index, now: now)
+    private func ask(_ next: Upstream, _ pending: PendingRequest, now: Int64) {
         // The stream of the first attempt is there already, for the upstream that is asked first.
-        let isPrepared = askedAt == 0 && asked === upstream && !isCollecting
-        upstream = asked
+        let isPrepared = askedAt == 0 && next === upstream && !isCollecting
+        upstream = next
         askedAt = now
+        hasHead = false
         isUnused = false
         if !isPrepared { restart(pending) }
         state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
         state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
-        state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
         arm()
         exchange = upstream.transport.send(pending.request.encoded(for: upstream.description), to: self)
     }
@@ -75,6 +78,7 @@ extension CompletionRelay {
     /// The head of the upstream's answer has come.
     package func answered(_ answer: UpstreamAnswer) {
         upstream.answered()
+        hasHead = true
         guard continuation != nil else { return }
         let now = pool.io.now
         if answer.status != 200 {

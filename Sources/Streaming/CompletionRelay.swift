@@ -14,7 +14,7 @@ package final class CompletionRelay {
     package static let collectedLimit = 4 << 20
 
     /// So much output does not wait for the end of a wake-up.
-    static let writeLimit = 64 * 1024
+    static let writeLimit = 32 * 1024
 
     /// What every wake-up touches.
     struct State: ~Copyable {
@@ -45,6 +45,8 @@ package final class CompletionRelay {
     /// Who is asked, and since when.
     var upstream: Upstream
     var askedAt: Int64 = 0
+    /// Whether the head of its answer has come.
+    var hasHead = false
     var startedAt: Int64 = 0
     var exchange: (any UpstreamExchange)?
     var sink: (any ByteSink)?
@@ -197,7 +199,7 @@ package final class CompletionRelay {
     private func start(_ sink: any ByteSink) {
         self.sink = sink
         sink.source = self
-        pool.openRelays.insert(self)
+        pool.openRelays.begin(self)
         switch earlyEnding {
         case .stopped: stop()
         case .failed(let error): fail(error)
@@ -225,7 +227,7 @@ package final class CompletionRelay {
         sink?.source = nil
         sink = nil
         if let timer { pool.io.cancel(timer) }
-        if ending == .done, let timer, exchange != nil {
+        if ending == .done, !state.pointee.stream.isRunaway, let timer, exchange != nil {
             // What is left is the end of a body; read, it leaves a connection that can be used again.
             pool.io.schedule(timer, after: pool.timing.lingering)
         } else {
@@ -257,6 +259,8 @@ extension CompletionRelay {
             return
         }
         switch state.pointee.clock.due(at: pool.io.now) {
+        // One that has not even begun to answer may not be there: that is not the model taking its time.
+        case .timeOut(.firstToken) where !hasHead: attemptFailed(.timedOut(.firstByte))
         case .timeOut(let phase): attemptFailed(.timedOut(phase))
         case .refusal: if let refusal { attemptFailed(refusal.fault) }
         case .attempt: askNext()

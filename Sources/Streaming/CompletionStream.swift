@@ -36,17 +36,25 @@ package struct CompletionStream: ~Copyable {
     /// Why a completion ended that its owner stopped, as the last frame says it.
     package static let stoppedReason = "stopped"
 
+    /// How some upstreams end a generation that broke, without an error event and with `[DONE]` behind: vLLM says `abort` where
+    /// its engine gave up, DeepSeek `insufficient_system_resource`.
+    private static let brokenReasons = ["error", "abort", "aborted", "cancelled", "insufficient_system_resource"]
+
     /// Set before the first bytes come.
     package var form = Form.frames
     private let promptEstimate: Int
     /// The `max_tokens` the upstream is asked for; set anew only before the first bytes come.
     var maxTokensApplied: Int
     private let asksForUsage: Bool
+    /// So many events with a text or a thought are made of `max_tokens` tokens by no upstream that keeps to them.
+    private let eventLimit: Int
     private var parser = ServerSentEventParser()
     private var scanner: EventScanner
     /// Only where they were asked for.
     private var logprobs: LogprobLedger?
     private var isOver = false
+    /// The upstream went on far beyond `max_tokens`, and the completion was ended there.
+    package private(set) var isRunaway = false
     /// What the upstream counted last.
     private var told: UpstreamUsage?
     /// Events that gave something since then, or since the start.
@@ -79,6 +87,7 @@ package struct CompletionStream: ~Copyable {
         self.promptEstimate = promptEstimate
         self.maxTokensApplied = maxTokensApplied
         self.asksForUsage = asksForUsage
+        eventLimit = 2 * maxTokensApplied + 64
         scanner = EventScanner(kind: kind, wantsLogprobs: wantsLogprobs)
         logprobs = wantsLogprobs ? LogprobLedger() : nil
     }
@@ -142,6 +151,10 @@ package struct CompletionStream: ~Copyable {
                     break
                 }
                 events += 1
+                if events > eventLimit, texts + thoughts > eventLimit {
+                    cutOff(into: output)
+                    return .done
+                }
             }
         } catch {
             isOver = true
@@ -164,6 +177,14 @@ package struct CompletionStream: ~Copyable {
         isOver = true
         escapedFinishReason = Array(Self.stoppedReason.utf8)
         if form == .frames { appendEnd(usage: usage, to: output) }
+    }
+
+    /// The upstream does not keep to `max_tokens`: the completion ends here as it should have ended long before.
+    private mutating func cutOff(into output: UnsafeMutablePointer<OutputBuffer>) {
+        isOver = true
+        isRunaway = true
+        if escapedFinishReason.isEmpty { escapedFinishReason = Array("length".utf8) }
+        if form == .frames { appendEnd(usage: progress, to: output) }
     }
 
     private mutating func nextEvent(
@@ -203,8 +224,9 @@ package struct CompletionStream: ~Copyable {
         if model == nil, let name = found.model { model = Self.decoded(Array(event.data[name])) }
         if let reason = found.finishReason {
             escapedFinishReason = Array(event.data[reason])
-            // Some upstreams end a generation that broke in this way, without an error event.
-            if escapedFinishReason.elementsEqual("error".utf8) { throw .errorEvent(UpstreamErrorReport()) }
+            if Self.brokenReasons.contains(where: { escapedFinishReason.elementsEqual($0.utf8) }) {
+                throw .errorEvent(UpstreamErrorReport())
+            }
             scanner.finish()
         }
         let text = UnsafeBufferPointer(rebasing: event.data[found.text ?? 0..<0])

@@ -1,3 +1,4 @@
+import EventLoop
 package import HTTPClient
 package import PlaygroundCore
 
@@ -60,7 +61,8 @@ extension CompletionRelay: ResponseReceiver {
             UpstreamAnswer(
                 status: head.status, contentType: head.value(of: "content-type"),
                 retryAfter: isRefusal ? head.value(of: "retry-after") : nil,
-                retryAfterMilliseconds: isRefusal ? head.value(of: "retry-after-ms") : nil))
+                retryAfterMilliseconds: isRefusal ? head.value(of: "retry-after-ms") : nil,
+                unixSeconds: SystemClock.microseconds() / 1_000_000))
     }
 
     package func failed(_ error: ClientError) { failed(UpstreamFault(error)) }
@@ -72,6 +74,7 @@ extension UpstreamFault {
         case .connectTimedOut: self = .timedOut(.connect)
         case .firstByteTimedOut: self = .timedOut(.firstByte)
         case .connect: self = .unreachable(error.description)
+        case .crowded: self = .crowded
         // A certificate that is not trusted now is not trusted a moment later.
         case .tls, .reset, .truncated: self = .brokeOff(error.description, isAfterHead: error.isAfterHead)
         case .malformed, .headTooLarge: self = .malformedAnswer(error.description)

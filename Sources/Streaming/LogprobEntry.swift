@@ -9,6 +9,11 @@ struct LogprobEntry: Equatable {
     let alternatives: JSONObject?
     /// Where the token begins: Unicode scalars from the start of the text, or from where the upstream counts.
     let offset: Int64
+
+    /// No text is as long; an offset beyond is none. Adding a token's length to one up to here cannot overflow.
+    static let offsetLimit: Int64 = 1 << 32
+    /// The most alternatives of one token. Upstreams give 20 at most; each is compared with all before it.
+    static let alternativeLimit = 64
 }
 
 extension LogprobEntry {
@@ -46,13 +51,15 @@ extension LogprobEntry {
             var likeliest: JSONObject?
             switch alternatives[index] {
             case .null: break
-            case .object(let object) where object.members.allSatisfy { $0.value.number != nil }: likeliest = object
+            case .object(let object)
+            where object.count <= alternativeLimit && object.members.allSatisfy { $0.value.number != nil }:
+                likeliest = object
             default: return nil
             }
             switch offsets[index] {
             case .null: break
             case .number(let number):
-                guard let told = number.integer else { return nil }
+                guard let told = number.integer, 0...offsetLimit ~= told else { return nil }
                 offset = told
             default: return nil
             }
@@ -77,7 +84,7 @@ extension LogprobEntry {
                 guard let (token, logprob) = pair(element) else { return nil }
                 var alternatives = JSONObject()
                 if let others = element.object?["top_logprobs"], others != .null {
-                    guard let others = others.array else { return nil }
+                    guard let others = others.array, others.count <= alternativeLimit else { return nil }
                     for other in others {
                         guard let (name, number) = pair(other) else { return nil }
                         // Tokens that are no whole characters may look alike; the likeliest of them comes first.

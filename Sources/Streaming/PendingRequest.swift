@@ -24,13 +24,13 @@ final class PendingRequest {
         candidates.insert(candidates.remove(at: index), at: 0)
     }
 
-    func next(now: Int64) -> AttemptPlan.Step { plan.next(now: now) { candidates[$0].letsThrough(at: $1) } }
+    func next(now: Int64) -> AttemptPlan.Step { plan.next(now: now) { candidates[$0].earliest } }
 
-    /// - Returns: the candidate at `index`, which is now asked.
-    func ask(_ index: Int, now: Int64) -> Upstream {
+    /// - Returns: the candidate at `index`, which is now asked; nil where another loop has been let through in the meantime.
+    func tryAsk(_ index: Int, now: Int64) -> Upstream? {
+        guard candidates[index].tryAsk(at: now) else { return nil }
         current = index
         plan.asked(index)
-        candidates[index].asked(at: now)
         return candidates[index]
     }
 

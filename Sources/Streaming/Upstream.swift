@@ -25,9 +25,7 @@ package final class Upstream {
     /// The millisecond from which on its breaker lets a request through.
     var earliest: Int64 { circuit.earliest }
 
-    func letsThrough(at time: Int64) -> Bool { circuit.letsThrough(at: time) }
-
-    func asked(at now: Int64) { circuit.asked(at: now) }
+    func tryAsk(at now: Int64) -> Bool { circuit.tryAsk(at: now) }
 
     func answered() { circuit.answered() }
 

@@ -1,3 +1,5 @@
+import HTTPCore
+
 /// What a relay needs of the head of the upstream's answer.
 package struct UpstreamAnswer: Sendable, Equatable {
     /// The longest wait that is passed on; a longer one is cut to it.
@@ -11,13 +13,23 @@ package struct UpstreamAnswer: Sendable, Equatable {
 
     /// - Parameters:
     ///   - contentType: the value of Content-Type.
-    ///   - retryAfter: the value of Retry-After; seconds are understood, a date is not.
+    ///   - retryAfter: the value of Retry-After: seconds, decimals allowed, or a date (RFC 9110 10.2.3).
     ///   - retryAfterMilliseconds: the value of `retry-after-ms`, which is finer and goes first.
-    package init(status: Int, contentType: String?, retryAfter: String? = nil, retryAfterMilliseconds: String? = nil) {
+    ///   - unixSeconds: what time it is, for a date; looked at only for one.
+    package init(
+        status: Int, contentType: String?, retryAfter: String? = nil, retryAfterMilliseconds: String? = nil,
+        unixSeconds: @autoclosure () -> Int64
+    ) {
         self.status = status
         isEventStream = contentType.map(Self.namesEventStream) ?? false
-        let wait = Self.digits(retryAfterMilliseconds).map { Duration.milliseconds($0) }
-        self.retryAfter = (wait ?? Self.digits(retryAfter).map { .seconds($0) }).map { min($0, Self.longestWait) }
+        let wait = Self.milliseconds(retryAfterMilliseconds, each: 1) ?? Self.milliseconds(retryAfter, each: 1000)
+        if let wait {
+            self.retryAfter = wait
+        } else if let date = retryAfter.flatMap(HTTPDate.unixSeconds) {
+            self.retryAfter = min(max(.zero, .seconds(date - unixSeconds())), Self.longestWait)
+        } else {
+            self.retryAfter = nil
+        }
     }
 
     /// Whether the media type, letters of either case, is that of events. Read as bytes: as characters it cost 10,000 instructions.
@@ -29,9 +41,14 @@ package struct UpstreamAnswer: Sendable, Equatable {
             && named.dropFirst(wanted.count).allSatisfy { $0 == UInt8(ascii: " ") }
     }
 
-    /// A number written in digits; one that does not fit is as good as the largest.
-    private static func digits(_ text: String?) -> Int64? {
-        guard let text, !text.isEmpty, text.utf8.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else { return nil }
-        return min(Int64(text) ?? .max, 1 << 40)
+    /// A number written in digits, with or without a point among them, as so many units; rounded up, and cut to the longest wait.
+    private static func milliseconds(_ text: String?, each unit: Double) -> Duration? {
+        guard let text, let first = text.utf8.first, let last = text.utf8.last, first != point, last != point,
+            text.utf8.allSatisfy({ $0 == point || $0 &- UInt8(ascii: "0") < 10 }), let number = Double(text)
+        else { return nil }
+        let limit = Double(longestWait.components.seconds * 1000)
+        return .milliseconds(Int64(min(number * unit, limit).rounded(.up)))
     }
+
+    private static let point = UInt8(ascii: ".")
 }

@@ -13,9 +13,8 @@ package final class UpstreamCircuit: Sendable {
     /// The millisecond from which on a request is let through.
     var earliest: Int64 { breaker.withLock { $0.earliest } }
 
-    func letsThrough(at time: Int64) -> Bool { breaker.withLock { $0.letsThrough(at: time) } }
-
-    func asked(at now: Int64) { breaker.withLock { $0.asked(at: now) } }
+    /// Whether a request may be sent now: in one step, or two loops would both send the probe that one is to send.
+    func tryAsk(at now: Int64) -> Bool { breaker.withLock { $0.tryAsk(at: now) } }
 
     func answered() {
         let wasOpen = breaker.withLock { breaker in

@@ -14,6 +14,8 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
     case tooLarge
     /// The body ended before the completion did.
     case endedEarly
+    /// Too many connections to it were to be made first: nobody has tried to reach it.
+    case crowded
     /// No connection came about, and nothing was sent; the phrase is for the log.
     case unreachable(String)
     /// The connection broke, or could not be trusted; the phrase is for the log.
@@ -37,7 +39,7 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
         switch self {
         case .refused(let status, let report, let retryAfter): Self.remedy(status: status, report, retryAfter)
         case .errorEvent(let report): Self.remedy(status: report.status ?? 500, report, nil)
-        case .unreachable, .timedOut(.connect): .again(after: nil)
+        case .crowded, .unreachable, .timedOut(.connect): .again(after: nil)
         case .timedOut(.total): .none
         case .notAStream, .malformedEvent, .tooLarge, .endedEarly, .brokeOff, .malformedAnswer, .timedOut: .elsewhere
         }
@@ -54,7 +56,7 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
     /// Whether the request never came to the upstream, or was sent back by it: no model was at work.
     var isRefusal: Bool {
         switch self {
-        case .refused, .unreachable, .timedOut(.connect): true
+        case .refused, .crowded, .unreachable, .timedOut(.connect): true
         default: false
         }
     }
@@ -73,6 +75,7 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
         case .malformedEvent: "malformed_event"
         case .tooLarge: "too_large"
         case .endedEarly: "ended_early"
+        case .crowded: "crowded"
         case .unreachable: "unreachable"
         case .brokeOff: "broke_off"
         case .malformedAnswer: "malformed_answer"
@@ -90,6 +93,9 @@ package indirect enum UpstreamFault: Error, Sendable, Equatable {
         case .malformedEvent(let phrase): ServiceError(.upstreamError, cause: "upstream sent a malformed event: \(phrase)")
         case .tooLarge: ServiceError(.upstreamError, cause: "upstream sent more than is taken")
         case .endedEarly: ServiceError(.upstreamError, cause: "upstream ended before its completion did")
+        case .crowded:
+            ServiceError(
+                .upstreamUnavailable, retryAfter: .seconds(1), cause: "too many connections to the upstream wait to be made")
         case .unreachable(let phrase), .brokeOff(let phrase, _), .malformedAnswer(let phrase):
             ServiceError(.upstreamError, cause: "upstream connection failed: \(phrase)")
         case .timedOut(let phase): ServiceError(upstreamTimeout: phase)

@@ -12,12 +12,15 @@ package final class UpstreamPool {
     let io: LoopIO
     let heartbeatMilliseconds: Int64
     let onFailedAttempt: (FailedAttempt) -> Void
+    let onRunaway: (CompletionID, String) -> Void
 
     /// - Parameters:
     ///   - upstreams: in the order of the configuration.
     ///   - onFailedAttempt: told of every attempt that failed, also of those that no client hears of.
+    ///   - onRunaway: told of every completion that was cut off far beyond its `max_tokens`, and of the upstream that went on.
     package init(
-        _ upstreams: [Upstream], timing: RelayTiming, io: LoopIO, onFailedAttempt: @escaping (FailedAttempt) -> Void = { _ in }
+        _ upstreams: [Upstream], timing: RelayTiming, io: LoopIO, onFailedAttempt: @escaping (FailedAttempt) -> Void = { _ in },
+        onRunaway: @escaping (CompletionID, String) -> Void = { _, _ in }
     ) {
         // The sort is not promised to be stable.
         self.upstreams = upstreams.enumerated()
@@ -26,6 +29,7 @@ package final class UpstreamPool {
         self.timing = timing
         self.io = io
         self.onFailedAttempt = onFailedAttempt
+        self.onRunaway = onRunaway
         heartbeatMilliseconds = timing.heartbeat.wholeMilliseconds
     }
 

@@ -61,7 +61,7 @@ struct ClientGoneTests {
             for index in 0..<Self.clients {
                 let id = "midstream-\(index)"
                 let completion = "0190b5a0-0000-7000-8000-0000000000\(10 + index)"
-                let client = try stack.complete("id=\(id) tokens=10000 interval=20", id: completion)
+                let client = try stack.complete("id=\(id) tokens=10000 interval=20", id: completion, parameters: StopTests.long)
                 #expect(try client.readHead().status == 200)
                 for _ in 0..<5 { _ = try client.readEvent() }
                 try stack.leave(client, by: departure, id: id, ending: "client_closed_midstream")
@@ -82,7 +82,7 @@ struct ClientGoneTests {
         try await Stack.with { stack in
             for index in 0..<Self.clients {
                 let id = "one-piece-\(index)"
-                let client = try stack.complete("id=\(id) tokens=10000 interval=20", stream: false)
+                let client = try stack.complete("id=\(id) tokens=10000 interval=20", stream: false, parameters: StopTests.long)
                 _ = try stack.wait("the upstream to send tokens") {
                     try stack.upstreamRecords(id).first { ($0["tokens_sent"]?.number?.integer ?? 0) > 2 }
                 }
@@ -97,7 +97,7 @@ struct ClientGoneTests {
     @Test("who half-closes while an answer is due has left too", arguments: [true, false])
     func halfClose(stream: Bool) async throws {
         try await Stack.with { stack in
-            let client = try stack.complete("id=half tokens=10000 interval=20", stream: stream)
+            let client = try stack.complete("id=half tokens=10000 interval=20", stream: stream, parameters: StopTests.long)
             _ = try stack.wait("the upstream to send tokens") {
                 try stack.upstreamRecords("half").first { ($0["tokens_sent"]?.number?.integer ?? 0) > 2 }
             }

@@ -62,7 +62,7 @@ struct CompletionStatusTests {
                 #expect(refused.status == 503)
             }
             try ended("client_gone", nil) { id in
-                let client = try stack.complete("id=gone tokens=10000 interval=20", id: id)
+                let client = try stack.complete("id=gone tokens=10000 interval=20", id: id, parameters: StopTests.long)
                 _ = try client.readHead()
                 try stack.expectTokens("gone")
                 client.close()
@@ -91,7 +91,8 @@ struct CompletionStatusTests {
     @Test("whose answer the network lost, its owner learns that it was charged and how much")
     func lostAnswer() async throws {
         try await Stack.with { stack in
-            let client = try stack.complete("id=lost tokens=300 interval=10", stream: false, id: Self.id)
+            let client = try stack.complete(
+                "id=lost tokens=300 interval=10", stream: false, id: Self.id, parameters: StopTests.long)
             try stack.expectTokens("lost")
             client.reset()
             let status = try stack.wait("the end to be known") {
@@ -110,7 +111,7 @@ struct CompletionStatusTests {
     @Test("that was refused, there never was one")
     func refused() async throws {
         try await Stack.with(environment: ["MAX_CONCURRENT_STREAMS": "1"]) { stack in
-            let client = try stack.complete("tokens=10000 interval=20")
+            let client = try stack.complete("tokens=10000 interval=20", parameters: StopTests.long)
             _ = try client.readHead()
             #expect(try stack.completed("tokens=1", id: Self.id).problemCode == "concurrency_limit")
             #expect(try stack.completed("tokens=1", id: Self.id, parameters: #""max_tokens":0"#).status == 400)

@@ -5,6 +5,29 @@ import Testing
 /// Completions in one piece, and what a request may say about itself.
 @Suite("A completion")
 struct CompletionTests {
+    @Test(
+        "of an upstream that does not keep to max_tokens ends well far beyond them, and the log says who",
+        arguments: [true, false])
+    func runaway(stream: Bool) async throws {
+        try await Stack.with { stack in
+            let answer = try stack.completed(
+                "id=runaway tokens=100000 interval=1", stream: stream, parameters: #""max_tokens":8"#)
+            #expect(answer.status == 200)
+            if stream {
+                let transcript = try StreamTranscript(answer.body)
+                #expect(transcript.isDone && transcript.frames.count == 82)
+                #expect(transcript.frames.last?["finish_reason"]?.string == "length")
+                #expect(transcript.usage?["completion_tokens"]?.integer == 81)
+            } else {
+                #expect(answer["finish_reason"]?.string == "length")
+            }
+            #expect(try stack.upstreamEnding("runaway") == "client_closed_midstream")
+            _ = try stack.server.process.waitForLine(containing: "upstream went on far beyond max_tokens")
+            try stack.expect("select outcome from usage", becomes: "done")
+            try stack.expectAllSettled()
+        }
+    }
+
     @Test("in one piece has id, model, text, finish_reason, choices and usage")
     func shape() async throws {
         try await Stack.with { stack in
@@ -127,7 +150,7 @@ struct CompletionTests {
             }
             #expect(try stack.upstreamRecords("again").isEmpty)
             let running = "0190b5a0-1234-7000-8000-00000000abce"
-            let client = try stack.complete("tokens=1000 interval=50", id: running)
+            let client = try stack.complete("tokens=1000 interval=50", id: running, parameters: StopTests.long)
             _ = try client.readHead()
             let twin = try stack.completed("id=again tokens=2", on: stack.replicas[1], id: running)
             #expect(twin.problemCode == "completion_id_conflict", "also while the first still runs")

@@ -53,6 +53,7 @@ struct FailoverTests {
         arguments: [
             "status=503", "status=503 retry_after=30", "status=502", "status=500", "status=429", "status=401", "garbage=1",
             "drop_head=1", "fin_head=1", "stall_head=1", "empty=1", "error_after=0", "stall_after=0", "fin_after=0",
+            "tokens=0 finish=abort",
         ])
     func failureBeforeOutput(directives: String) async throws {
         try await UpstreamPair.with(listing: Self.listing(directives)) { stack, north, south in

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import StrictJSON
 import TestSupport
 import Testing
@@ -64,6 +65,31 @@ struct KeyTests {
             let dump = try stack.rows("select k::text from api_keys k union all select a::text from audit_events a").joined()
             let log = stack.server.process.lines.joined(separator: "\n")
             #expect(!log.contains(key.text.dropFirst(26)) && !dump.contains { $0?.contains(key.text.dropFirst(26)) == true })
+        }
+    }
+
+    @Test("a key that is revoked while a completion of it is being admitted ends that completion before it begins")
+    func revokedWhileAdmitted() async throws {
+        try await Stack.with { stack in
+            #expect(try stack.completed("tokens=1").status == 200)
+            let holder = try BlockingConnection(PostgresConfiguration(stack.database))
+            // Where the machine has much to do, an admission gives up before the row is free: then once more.
+            for _ in 0..<10 {
+                let key = try stack.key(["complete"])
+                try holder.run("begin; select from buckets for update")
+                let client = try stack.complete("id=late tokens=10000 interval=20", token: key.text, parameters: StopTests.long)
+                try stack.expect(
+                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+                    becomes: "1")
+                #expect(try stack.asUser("DELETE", "/api/keys/\(key.id)").status == 204)
+                try holder.run("commit")
+                let response = try client.readResponse()
+                if response.status == 503 { continue }
+                #expect(response.status == 401 && response.problemCode == "session_revoked")
+                #expect(try stack.upstreamRecords("late").isEmpty, "nobody was asked")
+                return try stack.expectAllSettled()
+            }
+            Issue.record("no admission was in time")
         }
     }
 

@@ -79,7 +79,7 @@ struct LimitTests {
     func concurrency() async throws {
         try await Stack.with(replicas: 2, environment: ["MAX_CONCURRENT_STREAMS": "2"]) { stack in
             let running = try stack.replicas.map { replica in
-                let client = try stack.complete("tokens=1000 interval=50", on: replica)
+                let client = try stack.complete("tokens=1000 interval=50", on: replica, parameters: StopTests.long)
                 _ = try client.readHead()
                 return client
             }

@@ -166,6 +166,35 @@ struct StopTests {
         }
     }
 
+    @Test("while its admission is still being decided, the replica that decides keeps the wish")
+    func whileAdmitted() async throws {
+        try await Stack.with { stack in
+            // Makes the user's row.
+            #expect(try stack.completed("tokens=1").status == 200)
+            let holder = try BlockingConnection(PostgresConfiguration(stack.database))
+            // Where the machine has much to do, an admission gives up before the row is free: then once more.
+            for attempt in 0..<10 {
+                let id = "0190b5a0-0000-7000-8000-00000000008\(attempt)"
+                try holder.run("begin; select from buckets for update")
+                let client = try stack.complete("id=undecided tokens=10000 interval=20", id: id, parameters: Self.long)
+                try stack.expect(
+                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+                    becomes: "1")
+                let asked = try stack.asUser("POST", "/api/complete/\(id)/stop")
+                try holder.run("commit")
+                let response = try client.readResponse()
+                if response.status == 503 { continue }
+                #expect(asked.status == 202)
+                let stream = try StreamTranscript(response.body)
+                #expect(stream.isDone && stream.frames.last?["finish_reason"]?.string == "stopped")
+                #expect(try stack.upstreamRecords("undecided").isEmpty, "nobody was asked")
+                try stack.expect("select count(*) from usage where outcome = 'stopped'", becomes: "1")
+                return try stack.expectAllSettled()
+            }
+            Issue.record("no admission was in time")
+        }
+    }
+
     @Test("while the database is away, the replica that runs it ends it, and bills it later")
     func databaseKilled() async throws {
         let postgres = try await PostgresServer.own(

@@ -34,6 +34,7 @@ struct UpstreamFaultTests {
         Refusal(directives: "empty=1", status: 502, code: "upstream_error"),
         Refusal(directives: "garbage=1", status: 502, code: "upstream_error"),
         Refusal(directives: "tokens=5 error_after=0", status: 502, code: "upstream_error"),
+        Refusal(directives: "tokens=0 finish=abort", status: 502, code: "upstream_error"),
     ]
 
     @Test("before any output gives the status that says so, streaming or not, and costs no tokens")
@@ -74,6 +75,7 @@ struct UpstreamFaultTests {
         Break(directives: "tokens=5 done=0 interval=20", delivered: 5),
         Break(directives: "tokens=5 finish=none interval=20", delivered: 5),
         Break(directives: "tokens=5 done=0 framing=close interval=20", delivered: 5),
+        Break(directives: "tokens=5 finish=abort finish_alone=1 interval=20", delivered: 5),
     ]
 
     @Test("in the midst of a stream ends it with an error event and without [DONE]; what was delivered is billed")
@@ -131,7 +133,7 @@ struct UpstreamFaultTests {
                     ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
                 // It is probed every 500 ms to 5 s.
                 let running = try stack.wait("generation \(generation) to be found", within: .seconds(20)) {
-                    let running = try stack.complete("tokens=1000 interval=20")
+                    let running = try stack.complete("tokens=1000 interval=20", parameters: StopTests.long)
                     return try running.readHead().status == 200 ? running : nil
                 }
                 _ = try running.readEvent()
@@ -140,6 +142,24 @@ struct UpstreamFaultTests {
                 #expect([502, 503].contains(try stack.completed("tokens=3").status))
             }
             #expect(try stack.ask("GET", "/readyz").status == 200, "the upstream is no part of readiness")
+            try stack.expectAllSettled()
+        }
+    }
+
+    @Test("by starting only a second later costs none of those that ask meanwhile, however many they are", arguments: [2, 5, 20])
+    func starting(count: Int) async throws {
+        let port = try freePort()
+        try await Stack.with(environment: ["UPSTREAM_URL": "http://127.0.0.1:\(port)/v1"]) { stack in
+            let running = try (0..<count).map { _ in try stack.complete("tokens=3 interval=0", deadline: .seconds(20)) }
+            usleep(1_000_000)
+            let upstream = try Stack.Replica(
+                ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
+            defer { upstream.process.signal(SIGKILL) }
+            for client in running {
+                let answer = try client.readResponse()
+                #expect(answer.status == 200)
+                #expect(try StreamTranscript(answer.body).isDone)
+            }
             try stack.expectAllSettled()
         }
     }
@@ -179,12 +199,12 @@ struct UpstreamFaultTests {
         // In place of the variables for a single one, which would be refused beside it.
         let environment = ["UPSTREAMS_FILE": file.path, "UPSTREAM_URL": "", "UPSTREAM_API_KEY": ""]
         try await Stack.with(environment: environment) { stack in
-            for _ in 0..<15 {
+            _ = try stack.wait("the dead one to be spared") { () throws -> Bool? in
                 let begun = ContinuousClock.now
                 #expect(try StreamTranscript(stack.completed("tokens=3 interval=0").body).isDone)
                 #expect(ContinuousClock.now - begun < .seconds(1))
+                return stack.server.process.lines.contains { $0.contains("upstream does not answer and is spared") } ? true : nil
             }
-            _ = try stack.server.process.waitForLine(containing: "upstream does not answer and is spared")
             let metrics = try stack.ask("GET", "/metrics").text
             #expect(metrics.contains("upstream_circuits_open{upstream=\"dead\"}"))
             #expect(metrics.contains("upstream_attempts_failed_total{upstream=\"dead\",fault=\"unreachable\"}"))

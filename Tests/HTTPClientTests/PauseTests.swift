@@ -18,6 +18,32 @@ struct PauseTests {
         peer.send(pattern)
     }
 
+    @Test("that comes with the first bytes of a long body lets no more than 32 KiB through", .timeLimit(.minutes(1)))
+    func readSize() async throws {
+        try await onLoop { loop in
+            let length = 4 << 20
+            let server = try ScriptedServer(io: loop.io) {
+                $0.send("HTTP/1.1 200 OK\r\nContent-Length: \(length)\r\n\r\n" + String(repeating: "x", count: length))
+            }
+            defer { server.stop() }
+            let client = try HTTPClient(of: server, io: loop.io)
+            let answer = Recorder()
+            answer.keepsBody = false
+            let exchange = try client.post(to: answer)
+            answer.onBody = { exchange.pause() }
+            var seen = 0
+            while answer.ending == nil {
+                #expect(await until(loop.io) { answer.ending != nil || answer.bodyCount > seen })
+                #expect(answer.bodyCount - seen <= 32 * 1024)
+                seen = answer.bodyCount
+                exchange.resume()
+            }
+            #expect(answer.ending == .completed)
+            #expect(answer.bodyCount == length)
+            #expect(answer.largestPiece <= 32 * 1024)
+        }
+    }
+
     @Test("reads nothing, so that the sender is held back, and loses nothing", .timeLimit(.minutes(1)))
     func holdsBack() async throws {
         try await onLoop { loop in

@@ -13,6 +13,8 @@ final class Recorder: ResponseReceiver {
     private(set) var body: [UInt8] = []
     private(set) var bodyCount = 0
     private(set) var pieces = 0
+    /// The most that came in one call.
+    private(set) var largestPiece = 0
     private(set) var wakeUps = 0
     private(set) var ending: Ending?
     /// Calls after the last one that there may be.
@@ -37,6 +39,7 @@ final class Recorder: ResponseReceiver {
     func bodyReceived(_ bytes: UnsafeBufferPointer<UInt8>) {
         note()
         pieces += 1
+        largestPiece = max(largestPiece, bytes.count)
         bodyCount += bytes.count
         if keepsBody { body.append(contentsOf: bytes) }
         onBody()

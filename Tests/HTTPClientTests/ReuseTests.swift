@@ -134,6 +134,26 @@ struct ReuseTests {
         }
     }
 
+    @Test(
+        "lost long after it took the request is not replaced: the work may have been done", .timeLimit(.minutes(1)),
+        arguments: [true, false])
+    func lostLate(byReset: Bool) async throws {
+        try await onLoop { loop in
+            let server = try ScriptedServer(io: loop.io) { $0.send(Answers.ok) }
+            defer { server.stop() }
+            let client = try HTTPClient(of: server, io: loop.io)
+            _ = try await client.post()
+            let answer = Recorder()
+            server.onRequest = { _ in }
+            _ = try client.post("paid", to: answer)
+            await loop.io.pause(.milliseconds(1_200))
+            #expect(server.requests.count == 2)
+            if byReset { server.peers[0].reset() } else { server.peers[0].close() }
+            #expect(await answer.ended() == .failed(byReset ? .reset : .truncated, isAfterHead: false))
+            #expect(server.requests.count == 2)
+        }
+    }
+
     @Test("is not tried a third time", .timeLimit(.minutes(1)))
     func retriesOnce() async throws {
         try await onLoop { loop in

@@ -57,7 +57,7 @@ final class Counter: Sendable {
 final class EchoCounts: Sendable {
     /// Requests that reached a responder.
     let requests = Counter()
-    /// Requests in `/held`, `/quiet` or `/stream/N`.
+    /// Requests in `/held`, `/quiet`, `/stream/N` or `/reads/N`.
     let running = Counter()
     /// Clients that left one of these before its end.
     let departures = Counter()
@@ -77,7 +77,7 @@ final class EchoCounts: Sendable {
 }
 
 /// `/echo` returns the body, `/hello` and everything else answer without reading it, `/stream/N` sends N frames of 1 KiB as
-/// fast as they are taken, `/quiet` streams nothing until its client leaves, `/held` answers when the test lets it,
+/// fast as they are taken, `/reads/N` as much at a time as one read of an upstream may become, `/quiet` streams nothing until its client leaves, `/held` answers when the test lets it,
 /// `/loop` names the loop, `/empty` is 204, `/large` is 512 KiB, `/twice` answers although its stream has begun; all else is 404.
 final class EchoResponder: Responder {
     private let loop: Int
@@ -116,6 +116,9 @@ final class EchoResponder: Responder {
         case "/quiet": return await stream(request, frames: Int.max, isQuiet: true)
         case _ where path.hasPrefix("/stream/"):
             return await stream(request, frames: Int(path.dropFirst(8)) ?? 0, isQuiet: false)
+        case _ where path.hasPrefix("/reads/"):
+            // With the framing of its chunk a little less than 32 KiB.
+            return await stream(request, frames: Int(path.dropFirst(7)) ?? 0, lines: 2047, isQuiet: false)
         default: return .response(Response(status: .notFound, body: Array("nothing here".utf8)))
         }
     }
@@ -147,13 +150,13 @@ final class EchoResponder: Responder {
         }
     }
 
-    private func stream(_ request: Request, frames: Int, isQuiet: Bool) async -> Reply {
+    private func stream(_ request: Request, frames: Int, lines: Int = 64, isQuiet: Bool) async -> Reply {
         let stream = request.openStream(status: .ok, fields: [.contentType: "text/plain"])
         if stream.isClosed {
             counts.departures.add(1)
             return .streamed
         }
-        let pump = Pump(frames: frames, stream: stream, io: io, counts: counts)
+        let pump = Pump(frames: frames, lines: lines, stream: stream, io: io, counts: counts)
         stream.source = pump
         counts.running.add(1)
         await withUnsafeContinuation { pump.start($0, isQuiet: isQuiet) }
@@ -164,13 +167,16 @@ final class EchoResponder: Responder {
     /// Writes frames while the sink takes them.
     private final class Pump: ByteSource {
         private var left: Int
+        /// In a frame, of 16 bytes each.
+        private let lines: Int
         private let stream: ResponseStream
         private let io: LoopIO
         private let counts: EchoCounts
         private var done: UnsafeContinuation<Void, Never>?
 
-        init(frames: Int, stream: ResponseStream, io: LoopIO, counts: EchoCounts) {
+        init(frames: Int, lines: Int, stream: ResponseStream, io: LoopIO, counts: EchoCounts) {
             left = frames
+            self.lines = lines
             self.stream = stream
             self.io = io
             self.counts = counts
@@ -185,7 +191,7 @@ final class EchoResponder: Responder {
             while left > 0, !stream.isFull, done != nil {
                 left -= 1
                 counts.frames.add(1)
-                for _ in 0..<64 { io.output.pointee.append("0123456789abcde\n") }
+                for _ in 0..<lines { io.output.pointee.append("0123456789abcde\n") }
                 stream.write(io.output, last: left == 0)
             }
             if left == 0 { finish() }

@@ -106,6 +106,25 @@ extension DatabaseTests {
             #expect(try database.bills() == 1)
         }
 
+        @Test("are written though attempts cannot be undone, and these are undone once that is possible")
+        func besideVoids() async throws {
+            let database = try LimitsDatabase()
+            let user = try database.makeUser()
+            let replica = try await Replica(database)
+            let (settled, undone) = (try await replica.reserve(user), try await replica.reserve(user))
+            try database.run("alter function void_attempts(uuid[], uuid[], uuid[]) rename to void_attempts_away")
+            try await replica.onLimiter { $0.undo(undone.request) }
+            try await replica.settle(settled.id, tokens: 1)
+            for _ in 0..<500 where try database.bills() == 0 {
+                try await replica.loop.run { await $0.io.pause(.milliseconds(20)) }
+            }
+            #expect(try database.bills() == 1)
+            #expect(try await replica.onLimiter { $0.backlog } == 1, "the attempt is kept")
+            try database.run("alter function void_attempts_away(uuid[], uuid[], uuid[]) rename to void_attempts")
+            #expect(try await replica.settled())
+            #expect(try database.inFlight(user) == 0)
+        }
+
         @Test("survive the database: it is killed, started again, and gets all of them once")
         func outage() async throws {
             let server = try PostgresServer()

@@ -21,7 +21,7 @@ struct AttemptPlanTests {
         var (asked, times): ([Int], [Int64]) = ([], [])
         var now: Int64 = 0
         while true {
-            switch plan.next(now: now, mayAsk: { _, _ in true }) {
+            switch plan.next(now: now, spared: { _ in .min }) {
             case .ask(let index):
                 let nth = asked.count { $0 == index }
                 asked.append(index)
@@ -96,7 +96,7 @@ struct AttemptPlanTests {
             var plan = AttemptPlan(candidates: 1, latest: 7000)
             var now: Int64 = 0
             waiting: while true {
-                switch plan.next(now: now, mayAsk: { _, _ in true }) {
+                switch plan.next(now: now, spared: { _ in .min }) {
                 case .ask:
                     plan.asked(0)
                     plan.failed(0, Self.busy(), now: now, random: .random(in: 0..<1, using: &generator))
@@ -146,17 +146,28 @@ struct AttemptPlanTests {
         #expect(Self.run([[Self.busy()], [Self.broken]], latest: 20).plan.fault == Self.broken)
     }
 
-    @Test("who is not let through is passed over, and nobody at all means giving up at once")
+    @Test("who is spared is passed over, and nobody at all means giving up at once")
     func breakers() {
         var plan = AttemptPlan(candidates: 2, latest: 7000)
-        #expect(plan.next(now: 0) { _, _ in false } == .giveUp)
+        #expect(plan.next(now: 0) { _ in 1 } == .giveUp, "nobody was asked yet: nobody is waited for")
         #expect(plan.fault == nil)
-        #expect(plan.next(now: 0) { index, _ in index == 1 } == .ask(1))
+        #expect(plan.next(now: 0) { index in index == 1 ? .min : 500 } == .ask(1))
         plan.asked(1)
         plan.failed(1, Self.busy(.milliseconds(100)), now: 0, random: 0)
-        #expect(plan.next(now: 0) { index, _ in index == 1 } == .wait(until: 100))
-        #expect(plan.next(now: 50) { _, _ in true } == .ask(0), "one that has come back is asked at once")
-        #expect(plan.next(now: 100) { _, _ in false } == .giveUp)
-        #expect(plan.next(now: 0) { index, time in index == 1 && time < 100 } == .giveUp, "it would be open by then")
+        #expect(plan.next(now: 0) { index in index == 1 ? .min : 500 } == .wait(until: 100))
+        #expect(plan.next(now: 50) { _ in .min } == .ask(0), "one that has come back is asked at once")
+    }
+
+    @Test("who is spared is waited for where it was asked before, as long as that ends in time")
+    func sparedMeanwhile() {
+        var plan = AttemptPlan(candidates: 1, latest: 7000)
+        plan.asked(0)
+        plan.failed(0, Self.busy(.milliseconds(100)), now: 0, random: 0)
+        #expect(plan.next(now: 0) { _ in 500 } == .wait(until: 500))
+        #expect(plan.next(now: 0) { _ in 50 } == .wait(until: 100))
+        #expect(plan.next(now: 500) { _ in 500 } == .ask(0))
+        #expect(plan.next(now: 500) { _ in 1500 } == .wait(until: 1500), "another one was let through as a probe")
+        #expect(plan.next(now: 500) { _ in 7000 } == .wait(until: 7000))
+        #expect(plan.next(now: 500) { _ in 7001 } == .giveUp)
     }
 }

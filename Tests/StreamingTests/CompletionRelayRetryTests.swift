@@ -10,18 +10,12 @@ struct CompletionRelayRetryTests {
 
     static let two = [UpstreamDescription(name: "first"), UpstreamDescription(name: "second")]
 
-    static func succeed(_ upstream: ScriptedUpstream) {
-        upstream.after(.zero) { relay, _ in
-            relay.head()
-            relay.give(C.event("ok", finish: "stop") + C.usage(3, 1) + C.done)
-            relay.completed()
-        }
-    }
-
     static func refuse(_ upstream: ScriptedUpstream, _ status: Int, retryAfterMilliseconds: String? = nil) {
         upstream.after(.zero) { relay, _ in
             relay.answered(
-                UpstreamAnswer(status: status, contentType: "application/json", retryAfterMilliseconds: retryAfterMilliseconds))
+                UpstreamAnswer(
+                    status: status, contentType: "application/json", retryAfterMilliseconds: retryAfterMilliseconds,
+                    unixSeconds: 0))
             relay.completed()
         }
     }
@@ -35,7 +29,7 @@ struct CompletionRelayRetryTests {
             scene.upstream.again()
             scene.upstream.after(.zero) { relay, _ in relay.failed(UpstreamFault.unreachable("refused")) }
             scene.upstream.again()
-            Self.succeed(scene.upstream)
+            RelayScene.succeed(scene.upstream)
         }
         #expect(seen.attempts == [3])
         #expect(seen.outcome?.ending == .done)
@@ -52,10 +46,24 @@ struct CompletionRelayRetryTests {
                 relay.wakeUp(C.event("") + #"data: {"error":{"code":503}}"# + "\n\n")
             }
             scene.upstream.again()
-            Self.succeed(scene.upstream)
+            RelayScene.succeed(scene.upstream)
         }
         #expect(seen.texts == [Self.good])
         #expect(seen.calls == ["cancel"])
+    }
+
+    @Test("the head of an answer that failed does not end the wait for the next attempt")
+    func headOfTheFirst() async throws {
+        let seen = try await RelayScene.observe(timing: RelayTiming(holdAfterHead: .milliseconds(60))) { scene in
+            scene.upstream.after(.zero) { relay, _ in
+                relay.head()
+                relay.wakeUp(#"data: {"error":{"code":503}}"# + "\n\n")
+            }
+            scene.upstream.again()
+            RelayScene.succeed(scene.upstream)
+        }
+        #expect(seen.attempts == [2])
+        #expect(seen.texts == [Self.good])
     }
 
     @Test("a failure that lasts is told after five attempts, within four seconds")
@@ -74,7 +82,7 @@ struct CompletionRelayRetryTests {
         let seen = try await RelayScene.observe { scene in
             Self.refuse(scene.upstream, 429, retryAfterMilliseconds: "300")
             scene.upstream.again()
-            Self.succeed(scene.upstream)
+            RelayScene.succeed(scene.upstream)
         }
         // The loop's clock is coarse by 4 ms.
         #expect(seen.askedAt[0][1] - seen.askedAt[0][0] >= 296)
@@ -132,7 +140,7 @@ struct CompletionRelayRetryTests {
                 case .firstByte: relay.failed(UpstreamFault.timedOut(.firstByte))
                 }
             }
-            Self.succeed(scene.upstreams[1])
+            RelayScene.succeed(scene.upstreams[1])
         }
         #expect(seen.attempts == [1, 1])
         #expect(seen.texts == [Self.good])
@@ -156,7 +164,7 @@ struct CompletionRelayRetryTests {
         var (other, right) = (Self.two[0], Self.two[1])
         other.models = ["another"]
         right.models = ["m"]
-        let seen = try await RelayScene.observe(upstreams: [other, right]) { scene in Self.succeed(scene.upstreams[1]) }
+        let seen = try await RelayScene.observe(upstreams: [other, right]) { scene in RelayScene.succeed(scene.upstreams[1]) }
         #expect(seen.attempts == [0, 1])
         await #expect { try await RelayScene.observe(upstreams: [other]) { _ in } } throws: { error in
             (error as? ServiceError)?.code == .modelNotAllowed && (error as? ServiceError)?.param == "model"
@@ -237,7 +245,7 @@ struct CompletionRelayRetryTests {
     func endlessRefusal() async throws {
         let seen = try await RelayScene.observe(timing: RelayTiming(lingering: .milliseconds(40)), upstreams: Self.two) { scene in
             scene.upstream.after(.zero) { relay, _ in relay.head(503, "application/json") }
-            Self.succeed(scene.upstreams[1])
+            RelayScene.succeed(scene.upstreams[1])
         }
         #expect(seen.texts == [Self.good])
         #expect(seen.calls == ["cancel"])

@@ -43,7 +43,7 @@ struct CompletionRelayStopTests {
                 case .beforeHead: break
                 case .beforeOutput: relay.head()
                 case .betweenAttempts:
-                    relay.answered(UpstreamAnswer(status: 503, contentType: nil, retryAfter: "2"))
+                    relay.answered(UpstreamAnswer(status: 503, contentType: nil, retryAfter: "2", unixSeconds: 0))
                     relay.completed()
                 case .inTheMidst, .whilePaused:
                     scene.sink.isFull = window == .whilePaused
@@ -67,6 +67,51 @@ struct CompletionRelayStopTests {
         #expect(seen.calls.last == (window == .betweenAttempts ? nil : "cancel"))
         #expect(seen.attempts == [1])
         #expect(seen.stillOpen == 0)
+    }
+
+    @Test("while it is being admitted, ends well before anybody is asked", arguments: [true, false])
+    func beforeAdmission(collecting: Bool) async throws {
+        let seen = try await RelayScene.observe(
+            collecting: collecting, beforeAdmission: { Self.stop($0) }, { RelayScene.succeed($0.upstream) })
+        #expect(seen.outcome?.ending == .stopped)
+        #expect(seen.attempts == [0])
+        if !collecting { #expect(seen.texts == [Self.nothing]) }
+        #expect(seen.stillOpen == 0)
+    }
+
+    enum Abort: CaseIterable { case revokedWhileAdmitted, drainedWhileAdmitted, drainedBefore, drainedBetween }
+
+    @Test("that the server ends before its relay is known does not run", arguments: Abort.allCases)
+    func aborted(_ abort: Abort) async throws {
+        let end: @Sendable (RelayScene.Scene) -> Void = { scene in
+            if abort == .revokedWhileAdmitted {
+                scene.registry.abort(session: RelayScene.ids.session, ServiceError(.sessionRevoked))
+            } else {
+                scene.registry.abortAll(ServiceError(.shuttingDown))
+            }
+        }
+        let seen = try await RelayScene.observe(
+            beforeAdmission: { if abort != .drainedBetween, abort != .drainedBefore { end($0) } },
+            beforeStart: { if abort == .drainedBetween { end($0) } }
+        ) { scene in
+            if abort == .drainedBefore { end(scene) }
+            RelayScene.succeed(scene.upstream)
+        }
+        #expect(seen.thrown?.code == (abort == .revokedWhileAdmitted ? .sessionRevoked : .shuttingDown))
+        #expect(seen.attempts == [0])
+        #expect(seen.stillOpen == 0)
+    }
+
+    @Test("is stopped by nobody else while it is being admitted, and no longer known once it is refused")
+    func foreignAwaited() async throws {
+        let seen = try await RelayScene.observe(
+            beforeAdmission: { scene in
+                let other = UUIDBytes(high: 9, low: 9)
+                #expect(!scene.registry.stop(RelayScene.ids.completion, owner: UserID(other)))
+                #expect(!scene.registry.stop(CompletionID(other), owner: RelayScene.ids.user))
+                #expect(scene.registry.count == 0)
+            }, { RelayScene.succeed($0.upstream) })
+        #expect(seen.outcome?.ending == .done)
     }
 
     @Test("gives what was collected so far")

@@ -194,7 +194,8 @@ import Testing
                 relay.completed()
             }
         }
-        #expect(seen.writes.count == 4)
+        #expect(seen.writes.count == 6)
+        #expect(seen.writes.allSatisfy { $0.text.utf8.count < 64 * 1024 })
         #expect(seen.outcome?.usage.completionTokens == 5)
     }
 

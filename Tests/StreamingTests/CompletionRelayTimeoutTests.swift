@@ -42,6 +42,25 @@ struct CompletionRelayTimeoutTests {
         #expect(seen.calls == ["cancel"])
     }
 
+    @Test("to give a text is told as not having begun where no head has come, which shows it away", arguments: [true, false])
+    func mute(collecting: Bool) async throws {
+        let seen = try await RelayScene.observe(
+            upstreams: [Self.upstream(firstToken: .milliseconds(50))], collecting: collecting
+        ) { _ in }
+        #expect(seen.thrown?.phase == .firstByte)
+        #expect(seen.failedAttempts.map(\.fault) == ["timeout_first_byte"])
+        #expect(seen.calls == ["cancel"])
+    }
+
+    @Test("to begin the second attempt is not excused by the head of the first")
+    func muteAgain() async throws {
+        let slow = Self.upstream(firstToken: .milliseconds(50))
+        let seen = try await RelayScene.observe(upstreams: [slow, slow]) { scene in
+            scene.upstream.after(.zero) { relay, _ in relay.head() }
+        }
+        #expect(seen.failedAttempts.map(\.fault) == ["timeout_first_token", "timeout_first_byte"])
+    }
+
     @Test("to give a text is saved by thoughts, which are tokens and no output")
     func thinking() async throws {
         var description = Self.upstream(firstToken: .milliseconds(150))

@@ -6,6 +6,42 @@ import Testing
 
 @Suite("What a completion that fails has used")
 struct CompletionRelayUsageTests {
+    @Test(
+        "an upstream that goes on far beyond max_tokens is cut off, and the completion ends well there", arguments: [true, false])
+    func runaway(collecting: Bool) async throws {
+        let seen = try await RelayScene.observe(collecting: collecting, lingerFor: .milliseconds(50)) { scene in
+            scene.upstream.after(.zero) { relay, _ in relay.head() }
+            for _ in 0..<100 {
+                scene.upstream.after(.zero) { relay, _ in relay.wakeUp(String(repeating: Completions.event("a"), count: 10)) }
+            }
+        }
+        #expect(seen.outcome?.ending == .done)
+        #expect(seen.outcome?.finishReason == "length")
+        #expect(seen.outcome?.usage == RelayScene.usage(7, 265, .counted))
+        #expect(seen.calls == ["cancel"], "nothing more of it is paid for")
+        #expect(seen.runaways == ["default"])
+        if collecting {
+            #expect(seen.collected == String(repeating: "a", count: 265))
+        } else {
+            #expect(seen.text.hasSuffix(Completions.frame("a") + Completions.lastFrame("length", 7, 265, "counted")))
+        }
+    }
+
+    @Test("an upstream that makes two events of every token, and a few besides, is not cut off")
+    func fineGrained() async throws {
+        let seen = try await RelayScene.observe { scene in
+            scene.upstream.after(.zero) { relay, _ in
+                relay.head()
+                relay.wakeUp(
+                    String(repeating: Completions.event("a"), count: 264) + String(repeating: Completions.event(""), count: 50))
+                relay.wakeUp(Completions.event("", finish: "stop") + Completions.usage(3, 100) + Completions.done)
+            }
+        }
+        #expect(seen.outcome?.finishReason == "stop")
+        #expect(seen.outcome?.usage == RelayScene.usage(3, 100, .exact))
+        #expect(seen.runaways.isEmpty)
+    }
+
     typealias C = Completions
     typealias Retry = CompletionRelayRetryTests
 

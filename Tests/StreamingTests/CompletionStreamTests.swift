@@ -137,6 +137,10 @@ import Testing
         ("event: error\ndata: {\"error\":{\"message\":\"overloaded\"}}\n\n", "", error()),
         ("event: error\ndata: what\n\n", "", error()),
         (C.event("a", finish: "error") + C.done, "", error()),
+        (C.event("a") + C.event("", finish: "abort") + C.done, C.frame("a"), error()),
+        (C.event("", finish: "aborted") + C.done, "", error()),
+        (C.event("a") + C.event("", finish: "cancelled") + C.usage(3, 1) + C.done, C.frame("a"), error()),
+        (C.event("a") + C.event("", finish: "insufficient_system_resource") + C.done, C.frame("a"), error()),
         (
             #"data: {"object":"error","message":"m","type":"BadRequestError","param":null,"code":400}"# + "\n\n", "",
             error(#"{"type":"BadRequestError","code":400}"#)

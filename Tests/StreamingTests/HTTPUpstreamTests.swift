@@ -147,12 +147,14 @@ private final class BreakerSeen: Sendable {
                 await relay.relay(into: sink)
                 #expect(try relay.outcome().ending == .done)
                 seen.times.append(ContinuousClock.now - begun)
+                // Failures of one moment do not open it.
+                await RelayScene.wait(.milliseconds(25), io)
             }
             for client in clients { client.close() }
             server.stop()
             return (seen.times, seen.attempts, breaker.changes.withLock { $0 })
         }
-        #expect(attempts.count == CircuitBreaker.threshold)
+        #expect(CircuitBreaker.threshold..<20 ~= attempts.count)
         #expect(attempts.allSatisfy { $0.fault == "unreachable" })
         #expect(opened == [true])
         #expect(times.allSatisfy { $0 < .milliseconds(400) })

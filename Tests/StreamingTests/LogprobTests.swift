@@ -133,7 +133,20 @@ struct LogprobTests {
         #"{"tokens":["\ud800"],"token_logprobs":[1]}"#, #"{"content":{}}"#, #"{"content":[{"token":"a"}]}"#,
         #"{"content":[{"token":"a","logprob":1,"top_logprobs":[{"token":1,"logprob":1}]}]}"#,
         #"{"content":[{"token":"a","logprob":1,"top_logprobs":7}]}"#,
+        #"{"content":[{"token":"a","logprob":1,"top_logprobs":[\#(likeliest(65))]}]}"#,
+        #"{"tokens":["a"],"token_logprobs":[1],"top_logprobs":[{\#((0..<65).map { "\"\($0)\":-1" }.joined(separator: ","))}]}"#,
     ]
+
+    /// So many alternatives as chat models list them.
+    private static func likeliest(_ count: Int) -> String {
+        (0..<count).map { #"{"token":"\#($0)","logprob":-1}"# }.joined(separator: ",")
+    }
+
+    @Test("have as many alternatives a token as any upstream gives")
+    func manyAlternatives() {
+        let logprobs = #"{"content":[{"token":"0","logprob":-1,"top_logprobs":[\#(Self.likeliest(64))]}]}"#
+        #expect(MachineRun(Self.event("a", logprobs: logprobs), wantsLogprobs: true, ends: false).text.contains(#""63":-1}"#))
+    }
 
     @Test("of another form are a malformed event, where they were asked for", arguments: strange)
     func strangeForm(logprobs: String) {
@@ -145,6 +158,26 @@ struct LogprobTests {
             return
         }
         #expect(MachineRun(upstream, ends: false).step == .goesOn)
+    }
+
+    @Test(
+        "whose offsets no text has are a malformed event, and nothing overflows",
+        arguments: [
+            "9223372036854775807", "9223372036854775806", "-9223372036854775808", "9223372036854775808", "-1", "4294967297",
+            "1.5", "1e2",
+        ])
+    func absurdOffset(offset: String) {
+        let logprobs = #"{"tokens":["ab","c"],"token_logprobs":[-1,-1],"text_offset":[\#(offset),null]}"#
+        let run = MachineRun(Self.event("abc", logprobs: logprobs), wantsLogprobs: true, ends: false)
+        #expect(run.step == .failed(.malformedEvent("logprobs of another form")))
+        #expect(run.output.isEmpty)
+    }
+
+    @Test("may begin where the longest text would end")
+    func highestOffset() {
+        let logprobs = #"{"tokens":["ab","c"],"token_logprobs":[-1,-1],"text_offset":[4294967296,null]}"#
+        let run = MachineRun(Self.event("abc", logprobs: logprobs), wantsLogprobs: true, ends: false)
+        #expect(run.text.contains(#""text_offset":[4294967296,4294967298]"#))
     }
 
     private static func entries(_ count: Int, size: Int) -> String {

@@ -19,6 +19,8 @@ enum RelayScene {
         /// When each upstream was asked, in milliseconds since the start.
         var askedAt: [[Int64]] = []
         var failedAttempts: [FailedAttempt] = []
+        /// The upstreams that were cut off far beyond `max_tokens`.
+        var runaways: [String] = []
 
         /// How often each upstream was asked.
         var attempts: [Int] { askedAt.map(\.count) }
@@ -44,10 +46,14 @@ enum RelayScene {
         model: "m", prompt: "Once", parameters: CompletionParameters(), maxTokens: 100, user: "u", promptEstimate: 7)
 
     /// Runs one completion to its end, the upstreams and the client doing what `script` sets up.
-    /// - Parameter beforeStart: done once the completion has been admitted.
+    /// - Parameters:
+    ///   - beforeAdmission: done while its admission is being asked for.
+    ///   - beforeStart: done once the completion has been admitted.
     static func observe(
         timing: RelayTiming = RelayTiming(), upstreams descriptions: [UpstreamDescription] = [UpstreamDescription()],
-        collecting: Bool = false, lingerFor: Duration = .zero, beforeStart: @escaping @Sendable (Scene) -> Void = { _ in },
+        collecting: Bool = false, lingerFor: Duration = .zero,
+        beforeAdmission: @escaping @Sendable (Scene) -> Void = { _ in },
+        beforeStart: @escaping @Sendable (Scene) -> Void = { _ in },
         _ script: @escaping @Sendable (Scene) -> Void
     ) async throws -> Observation {
         let loop = EventLoop(name: "test")
@@ -58,14 +64,16 @@ enum RelayScene {
             let transports = descriptions.map { _ in ScriptedUpstream(io: io) }
             let failures = FailureLog()
             let pool = UpstreamPool(
-                zip(descriptions, transports).map { Upstream(description: $0, transport: $1) }, timing: timing, io: io
-            ) { failures.attempts.append($0) }
+                zip(descriptions, transports).map { Upstream(description: $0, transport: $1) }, timing: timing, io: io,
+                onFailedAttempt: { failures.attempts.append($0) }, onRunaway: { failures.runaways.append($1) })
             let sink = RecordingSink(io: io)
             let scene = Scene(io: io, upstreams: transports, sink: sink, registry: pool.openRelays)
             script(scene)
             let relay = try CompletionRelay(
                 id: ids.completion, owner: ids.user, sessionID: ids.session, request: request, pool: pool, requestedAt: io.now
             ) { Array(#"{"code":"\#($0.code.rawValue)"}"#.utf8) }
+            pool.openRelays.expect(relay)
+            beforeAdmission(scene)
             pool.openRelays.insert(relay)
             beforeStart(scene)
             var seen = Observation()
@@ -87,6 +95,7 @@ enum RelayScene {
             seen.calls = transports.flatMap(\.calls)
             seen.askedAt = transports.map(\.askedAt)
             seen.failedAttempts = failures.attempts
+            seen.runaways = failures.runaways
             seen.progress = relay.progress
             seen.stillOpen = pool.openRelays.count
             seen.outputIsEmpty = io.output.pointee.isEmpty
@@ -95,7 +104,19 @@ enum RelayScene {
         }
     }
 
-    private final class FailureLog { var attempts: [FailedAttempt] = [] }
+    private final class FailureLog {
+        var attempts: [FailedAttempt] = []
+        var runaways: [String] = []
+    }
+
+    /// An upstream that answers at once.
+    static func succeed(_ upstream: ScriptedUpstream) {
+        upstream.after(.zero) { relay, _ in
+            relay.head()
+            relay.give(Completions.event("ok", finish: "stop") + Completions.usage(3, 1) + Completions.done)
+            relay.completed()
+        }
+    }
 
     static func wait(_ duration: Duration, _ io: LoopIO) async {
         var timer: LoopTimer?

@@ -103,7 +103,7 @@ final class RecordingSink: ByteSink {
 
 extension CompletionRelay {
     func head(_ status: Int = 200, _ contentType: String? = "text/event-stream", retryAfter: String? = nil) {
-        answered(UpstreamAnswer(status: status, contentType: contentType, retryAfter: retryAfter))
+        answered(UpstreamAnswer(status: status, contentType: contentType, retryAfter: retryAfter, unixSeconds: 0))
     }
 
     /// One wake-up that brings `body`.

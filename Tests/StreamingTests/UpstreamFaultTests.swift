@@ -9,7 +9,8 @@ import Testing
         "the exchange's time-outs are time-outs, all else is an upstream error",
         arguments: [
             (ClientError.Reason.connectTimedOut, ErrorCode.upstreamTimeout), (.firstByteTimedOut, .upstreamTimeout),
-            (.connect("refused"), .upstreamError), (.tls("no trust"), .upstreamError), (.reset, .upstreamError),
+            (.crowded, .upstreamUnavailable), (.connect("refused"), .upstreamError), (.tls("no trust"), .upstreamError),
+            (.reset, .upstreamError),
             (.truncated, .upstreamError), (.malformed("chunk"), .upstreamError), (.headTooLarge, .upstreamError),
         ])
     func clientErrors(reason: ClientError.Reason, code: ErrorCode) {

@@ -129,15 +129,21 @@ import Testing
     }
 
     @Test(
-        "Retry-After is taken in seconds, finer where told so, and bounded",
+        "Retry-After is taken in seconds or as a date, finer where told so, and bounded",
         arguments: [
             (nil, nil, nil), ("2", nil, .seconds(2)), ("2", "1500", .milliseconds(1500)), ("99999", nil, .seconds(3600)),
-            ("99999999999999999999999", nil, .seconds(3600)), ("-1", nil, nil), ("1.5", nil, nil), ("", nil, nil),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", nil, nil), (nil, "x", nil), ("3", "x", .seconds(3)),
+            ("99999999999999999999999", nil, .seconds(3600)), ("-1", nil, nil), ("1.5", nil, .milliseconds(1500)),
+            ("0.0001", nil, .milliseconds(1)), ("", nil, nil), (".", nil, nil), ("1.", nil, nil), ("1.2.3", nil, nil),
+            ("1e3", nil, nil), ("inf", nil, nil), (nil, "1500.5", .milliseconds(1501)), (nil, "x", nil), ("3", "x", .seconds(3)),
+            (String(repeating: "9", count: 400), nil, .seconds(3600)), ("Wed, 21 Oct 2026 07:28:00 GMT", nil, .seconds(20)),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", "7", .milliseconds(7)), ("Wed, 21 Oct 2026 07:27:00 GMT", nil, .zero),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", nil, .seconds(3600)), ("Sat, 01 Jan 0000 00:00:00 GMT", nil, .zero),
+            ("Tue, 21 Oct 2026 07:28:00 GMT", nil, nil),
         ] as [(String?, String?, Duration?)])
     func retryAfter(seconds: String?, milliseconds: String?, expected: Duration?) {
         let answer = UpstreamAnswer(
-            status: 429, contentType: nil, retryAfter: seconds, retryAfterMilliseconds: milliseconds)
+            status: 429, contentType: nil, retryAfter: seconds, retryAfterMilliseconds: milliseconds,
+            unixSeconds: 1_792_567_660)
         #expect(answer.retryAfter == expected)
     }
 
@@ -148,6 +154,6 @@ import Testing
             ("text/event-streams", false), ("application/json", false), ("", false), ("text/plain; a=text/event-stream", false),
         ])
     func contentType(value: String, isStream: Bool) {
-        #expect(UpstreamAnswer(status: 200, contentType: value).isEventStream == isStream)
+        #expect(UpstreamAnswer(status: 200, contentType: value, unixSeconds: 0).isEventStream == isStream)
     }
 }

@@ -118,6 +118,7 @@ final class RequestContext {
             }
         }
         do {
+            if let body = try request.arrivedBody(limit: limit) { return body }
             return try await request.body(limit: limit)
         } catch {
             throw ServiceError(error, limit: limit)

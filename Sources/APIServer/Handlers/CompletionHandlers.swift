@@ -1,3 +1,4 @@
+import Auth
 import EventLoop
 import HTTPCore
 import HTTPServer
@@ -18,6 +19,7 @@ final class CompletionHandlers {
     private let keyLimiter: KeyLimiter
     private let presets: PresetStore
     private let upstreams: UpstreamPool
+    private let revoked: RevokedSessions
     private let configuration: Configuration
     private let userTags: UserTags
     private let ids: IDSource
@@ -25,91 +27,120 @@ final class CompletionHandlers {
     private let meters = CompletionMeters()
 
     init(
-        limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool, configuration: Configuration,
-        userTags: UserTags, ids: IDSource, io: LoopIO
+        limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool,
+        revoked: RevokedSessions, configuration: Configuration, userTags: UserTags, ids: IDSource, io: LoopIO
     ) {
         self.limiter = limiter
         self.keyLimiter = keyLimiter
         self.presets = presets
         self.upstreams = upstreams
+        self.revoked = revoked
         self.configuration = configuration
         self.userTags = userTags
         self.ids = ids
         self.io = io
     }
 
+    // A function that waits has all it uses in its task's memory, a kilobyte at a time: whatever is large is made in functions that do
+    // not wait, and are not to be merged into one that does.
+
     func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         let requestedAt = io.now
-        if let (error, snapshot) = try await keyLimiter.take(principal) {
+        if principal.key != nil, let (error, snapshot) = try await keyLimiter.take(principal) {
             context.tell(snapshot)
             throw error
         }
-        let (wanted, relay) = try await prepare(context, principal, requestedAt: requestedAt)
+        let ask = try await prepare(context, principal, requestedAt: requestedAt)
         let asked = SystemClock.monotonicNanoseconds()
-        let admission: Admission
+        upstreams.openRelays.expect(ask.relay)
         do {
-            admission = try await limiter.reserve(reservation(wanted, relay, principal, context))
+            let admission = try await limiter.reserve(reservation(ask, principal, context))
+            meters.decided(since: asked)
+            try begin(ask, admission, principal, context)
         } catch {
-            await keyLimiter.giveBack(principal)
-            throw error
+            throw await notAdmitted(ask, error, principal, context)
         }
-        meters.decided(since: asked)
+        return .deferred {
+            ask.isStream ? await self.stream(ask, context) : await self.collect(ask, context)
+        }
+    }
+
+    @inline(never)
+    private func reservation(_ ask: CompletionAsk, _ principal: Principal, _ context: RequestContext) -> ReservationRequest {
+        ReservationRequest(
+            completionID: ask.relay.id, attempt: context.id.uuid, userID: principal.userID, sessionID: principal.sessionID,
+            promptTokens: ask.promptEstimate, maxTokens: ask.wantedTokens, model: ask.model, presetID: ask.presetID,
+            upstreams: LimitedUpstreams(ask.relay.candidates.map { ($0.name, $0.hasLimits) }))
+    }
+
+    /// Readies an admitted completion for its upstream.
+    /// - Throws: why it was refused.
+    @inline(never)
+    private func begin(
+        _ ask: CompletionAsk, _ admission: Admission, _ principal: Principal, _ context: RequestContext
+    ) throws(ServiceError) {
         switch admission {
         case .refused(let error, let snapshot):
-            await keyLimiter.giveBack(principal)
-            if error.code.status == .badRequest { throw await charged(error, context, principal) }
-            if let snapshot { context.tell(snapshot) }
-            if error.code == .completionIDConflict {
-                context.request.responseFields[.answeredCompletionID] = wanted.id.description
-            }
+            if let snapshot, error.code.status != .badRequest { context.tell(snapshot) }
             throw error
         case .admitted(let grant):
             context.tell(grant.snapshot)
-            relay.grant(maxTokens: grant.maxTokens, upstream: grant.upstream)
-            upstreams.openRelays.insert(relay)
-            let ask = wanted.granted(grant)
-            return .deferred {
-                ask.isStream ? await self.stream(relay, ask, context) : await self.collect(relay, ask, context)
-            }
+            ask.admitted(grant)
+            upstreams.openRelays.insert(ask.relay)
+            // Told to the loops before this one knew of the completion, it ended nothing.
+            if let lifeline = principal.lifeline, revoked.contains(lifeline) { ask.relay.abort(ServiceError(.sessionRevoked)) }
         }
     }
 
-    private func reservation(
-        _ ask: Ask, _ relay: CompletionRelay, _ principal: Principal, _ context: RequestContext
-    ) -> ReservationRequest {
-        ReservationRequest(
-            completionID: ask.id, attempt: context.id.uuid, userID: principal.userID, sessionID: principal.sessionID,
-            promptTokens: ask.promptEstimate, maxTokens: ask.wantedTokens, model: ask.model, presetID: ask.presetID,
-            upstreams: LimitedUpstreams(relay.candidates.map { ($0.name, $0.hasLimits) }))
+    private func notAdmitted(
+        _ ask: CompletionAsk, _ error: ServiceError, _ principal: Principal, _ context: RequestContext
+    ) async -> ServiceError {
+        upstreams.openRelays.dismiss(ask.relay)
+        if principal.key != nil { await keyLimiter.giveBack(principal) }
+        if error.code.status == .badRequest { return await charged(error, context, principal) }
+        if error.code == .completionIDConflict {
+            context.request.responseFields[.answeredCompletionID] = ask.relay.id.description
+        }
+        return error
     }
 
-    /// Everything between the token and the reservation; what is refused here costs one request. The relay alone keeps the
-    /// prompt, and only until it is sent: a prompt may be long, and a stream lasts.
+    /// Everything between the token and the reservation; what is refused here costs one request.
     private func prepare(
         _ context: RequestContext, _ principal: Principal, requestedAt: Int64
-    ) async throws(ServiceError) -> (Ask, CompletionRelay) {
+    ) async throws(ServiceError) -> CompletionAsk {
         do throws(ServiceError) {
             let id = try completionID(context, principal)
             let body = try await context.json()
-            var request = try CompletionRequest.parse(body: body.span, models: configuration.models)
-            if let presetID = request.presetID {
-                try Access.require(.presets, of: principal.key)
-                let preset = try await presets.preset(presetID, of: principal.userID, deadline: Self.presetDeadline)
-                request = request.filled(prompt: preset.prompt, parameters: try preset.parameters)
-            }
-            let ask = try Ask(id: id, request, configuration: configuration)
-            let requestID = context.id
-            let relay = try CompletionRelay(
-                id: id, owner: principal.userID, sessionID: principal.lifeline,
-                request: UpstreamRequest(
-                    model: ask.model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: 0,
-                    user: userTags.tag(principal.userID), promptEstimate: ask.promptEstimate),
-                pool: upstreams, requestedAt: requestedAt
-            ) { Problem.json($0, requestID: requestID) }
-            return (ask, relay)
+            let draft = try CompletionDraft(body, configuration.models)
+            if let presetID = draft.request.presetID { try await fill(draft, from: presetID, of: principal) }
+            return try ask(draft.request, id, principal, context, requestedAt: requestedAt)
         } catch {
             throw error.code.status.kind == .clientError ? await charged(error, context, principal) : error
         }
+    }
+
+    /// What the request leaves out is the preset's.
+    private func fill(_ draft: CompletionDraft, from id: PresetID, of principal: Principal) async throws(ServiceError) {
+        try Access.require(.presets, of: principal.key)
+        let preset = try await presets.preset(id, of: principal.userID, deadline: Self.presetDeadline)
+        draft.request = draft.request.filled(prompt: preset.prompt, parameters: try preset.parameters)
+    }
+
+    /// The relay alone keeps the prompt, and only until it is sent: a prompt may be long, and a stream lasts.
+    @inline(never)
+    private func ask(
+        _ request: CompletionRequest, _ id: CompletionID, _ principal: Principal, _ context: RequestContext, requestedAt: Int64
+    ) throws(ServiceError) -> CompletionAsk {
+        let model = try configuration.models.model(for: request.parameters.model)
+        let requestID = context.id
+        let relay = try CompletionRelay(
+            id: id, owner: principal.userID, sessionID: principal.lifeline,
+            request: UpstreamRequest(
+                model: model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: 0,
+                user: userTags.tag(principal.userID), promptEstimate: request.estimatedPromptTokens),
+            pool: upstreams, requestedAt: requestedAt
+        ) { Problem.json($0, requestID: requestID) }
+        return CompletionAsk(request, model: model, relay: relay)
     }
 
     /// A request that cannot be used as it is costs one request.
@@ -119,6 +150,7 @@ final class CompletionHandlers {
     }
 
     /// The client's own id; or that of its idempotency key, so that the same key cannot run two; or a new one.
+    @inline(never)
     private func completionID(_ context: RequestContext, _ principal: Principal) throws(ServiceError) -> CompletionID {
         guard let text = try context.single(.completionID) else {
             return try context.idempotencyKey()?.completionID(of: principal.userID) ?? ids.next()
@@ -130,98 +162,95 @@ final class CompletionHandlers {
     // What comes before and after a stream is done in functions of their own: a task keeps these frames while it is open.
 
     @inline(never)
-    private func stream(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
+    private func stream(_ ask: CompletionAsk, _ context: RequestContext) async -> Reply {
         let meter = meters.start()
-        await relay.relay(into: open(ask, context))
-        return streamed(relay, ask, meter, context)
+        await ask.relay.relay(into: open(ask, context))
+        return streamed(ask, meter, context)
     }
 
     @inline(never)
-    private func collect(_ relay: CompletionRelay, _ ask: Ask, _ context: RequestContext) async -> Reply {
+    private func collect(_ ask: CompletionAsk, _ context: RequestContext) async -> Reply {
         let stream = open(ask, context)
         let meter = meters.start()
-        await relay.collect(watching: stream)
-        return collected(relay, ask, meter, stream, context)
+        await ask.relay.collect(watching: stream)
+        return collected(ask, meter, stream, context)
     }
 
     @inline(never)
-    private func open(_ ask: Ask, _ context: RequestContext) -> ResponseStream {
+    private func open(_ ask: CompletionAsk, _ context: RequestContext) -> ResponseStream {
         // No proxy may hold a stream's bytes back to compress or rewrite them.
         if ask.isStream { context.request.responseFields[.cacheControl] = "no-store, no-transform" }
         return context.request.openStream(status: .ok, fields: Self.fields(ask))
     }
 
     @inline(never)
-    private func streamed(
-        _ relay: CompletionRelay, _ ask: Ask, _ meter: CompletionMeters.Measurement, _ context: RequestContext
-    ) -> Reply {
+    private func streamed(_ ask: CompletionAsk, _ meter: CompletionMeters.Measurement, _ context: RequestContext) -> Reply {
         do throws(ServiceError) {
-            let outcome = try relay.outcome()
-            settle(relay, ask, outcome)
+            let outcome = try ask.relay.outcome()
+            settle(ask, outcome)
             meter.ended(outcome)
             if case .failed(let error) = outcome.ending { context.noteFailure(error) }
             return .streamed
         } catch {
-            return failed(error, relay, ask, meter, context)
+            return failed(error, ask, meter, context)
         }
     }
 
     @inline(never)
     private func collected(
-        _ relay: CompletionRelay, _ ask: Ask, _ meter: CompletionMeters.Measurement, _ stream: ResponseStream,
-        _ context: RequestContext
+        _ ask: CompletionAsk, _ meter: CompletionMeters.Measurement, _ stream: ResponseStream, _ context: RequestContext
     ) -> Reply {
         do throws(ServiceError) {
-            let result = try relay.result()
-            settle(relay, ask, result.outcome)
+            let result = try ask.relay.result()
+            settle(ask, result.outcome)
             meter.ended(result.outcome)
             if stream.isClosed { return .streamed }
             return .response(.json(fields: Self.answerFields(ask), bytes: Self.body(ask, result)))
         } catch {
-            return failed(error, relay, ask, meter, context)
+            return failed(error, ask, meter, context)
         }
     }
 
     @inline(never)
     private func failed(
-        _ error: ServiceError, _ relay: CompletionRelay, _ ask: Ask, _ meter: CompletionMeters.Measurement,
-        _ context: RequestContext
+        _ error: ServiceError, _ ask: CompletionAsk, _ meter: CompletionMeters.Measurement, _ context: RequestContext
     ) -> Reply {
+        let relay = ask.relay
         let outcome = CompletionOutcome(ending: .failed(error), usage: relay.progress, upstream: relay.askedUpstream)
-        settle(relay, ask, outcome)
+        settle(ask, outcome)
         meter.ended(outcome)
         context.request.responseFields[.answeredCompletionID] = relay.id.description
         return context.refuse(error)
     }
 
-    private func settle(_ relay: CompletionRelay, _ ask: Ask, _ outcome: CompletionOutcome) {
+    private func settle(_ ask: CompletionAsk, _ outcome: CompletionOutcome) {
         limiter.settle(
             Settlement(
-                completionID: relay.id, attempt: ask.attempt, awaitedBy: ask.isShortOfSlots ? relay.owner : nil,
+                completionID: ask.relay.id, attempt: ask.attempt, awaitedBy: ask.isShortOfSlots ? ask.relay.owner : nil,
                 usage: outcome.usage,
                 outcome: SettlementOutcome(outcome.ending),
                 finishReason: outcome.finishReason, model: outcome.model, upstream: outcome.upstream))
     }
 
     /// What a stream is told to every proxy between here and its client.
-    private static func fields(_ ask: Ask) -> ResponseFields {
+    private static func fields(_ ask: CompletionAsk) -> ResponseFields {
         var fields = answerFields(ask)
         fields.append(.contentType, "text/event-stream; charset=utf-8")
         fields.append(.accelBuffering, "no")
         return fields
     }
 
-    private static func answerFields(_ ask: Ask) -> ResponseFields {
+    private static func answerFields(_ ask: CompletionAsk) -> ResponseFields {
         var fields = ResponseFields()
-        fields.append(.answeredCompletionID, ask.id.description)
+        fields.append(.answeredCompletionID, ask.relay.id.description)
         fields.append(.maxTokensApplied, ask.maxTokens)
         return fields
     }
 
-    private static func body(_ ask: Ask, _ result: CompletionResult) -> [UInt8] {
+    private static func body(_ ask: CompletionAsk, _ result: CompletionResult) -> [UInt8] {
         var writer = JSONWriter(capacity: result.escapedText.count * 2 + 512)
         writer.object { writer in
-            writer.member("id", ask.id)
+            writer.member("id", ask.relay.id)
             writer.member("model", result.outcome.model ?? ask.model)
             writer.member("text") { $0.string(escaped: result.escapedText.span) }
             writer.member("finish_reason", result.outcome.finishReason)
@@ -238,41 +267,6 @@ final class CompletionHandlers {
             writer.member("usage", result.outcome.usage)
         }
         return writer.bytes
-    }
-}
-
-/// A completion as it will be asked for: the client's request under the server's models, without its texts.
-private struct Ask {
-    let id: CompletionID
-    let model: String
-    let presetID: PresetID?
-    let isStream: Bool
-    let promptEstimate: Int
-    /// The `max_tokens` of the request; nil for none.
-    let wantedTokens: Int?
-    /// The one that applies, once the plan has decided.
-    private(set) var maxTokens = 0
-    /// What the limits have admitted.
-    private(set) var attempt: UUIDBytes?
-    /// Whether its slot may be waited for.
-    private(set) var isShortOfSlots = false
-
-    init(id: CompletionID, _ request: CompletionRequest, configuration: Configuration) throws(ServiceError) {
-        self.id = id
-        model = try configuration.models.model(for: request.parameters.model)
-        presetID = request.presetID
-        isStream = request.stream
-        promptEstimate = request.estimatedPromptTokens
-        wantedTokens = request.parameters.maxTokens
-    }
-
-    /// The same, as the plan has admitted it.
-    func granted(_ grant: Grant) -> Ask {
-        var ask = self
-        ask.maxTokens = grant.maxTokens
-        ask.attempt = grant.attempt
-        ask.isShortOfSlots = grant.isShortOfSlots
-        return ask
     }
 }
 

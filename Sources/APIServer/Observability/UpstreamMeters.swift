@@ -22,6 +22,12 @@ final class UpstreamMeters {
         }
     }
 
+    func ranAway(_ id: CompletionID, from upstream: String) {
+        logger.warning(
+            "upstream went on far beyond max_tokens and was cut off",
+            metadata: ["upstream": .string(upstream), "completion_id": .string(id.description)])
+    }
+
     func failed(_ attempt: FailedAttempt) {
         let key = "\(attempt.upstream) \(attempt.fault)"
         let counter =
