@@ -42,9 +42,10 @@ package final class LoopIO {
     package func deregister(_ channel: Channel, close: Bool) { poller.deregister(channel, close: close) }
 
     /// Arms or re-arms a timer: it fires no earlier than `after` and normally within 16 ms of it.
-    package func schedule(_ timer: LoopTimer, after: Duration) {
-        wheel.schedule(timer, after: after.wholeMilliseconds, now: now)
-    }
+    package func schedule(_ timer: LoopTimer, after: Duration) { schedule(timer, milliseconds: after.wholeMilliseconds) }
+
+    /// The same for who counts in milliseconds: to make a `Duration` of them and take it apart again costs more than the rest.
+    package func schedule(_ timer: LoopTimer, milliseconds: Int64) { wheel.schedule(timer, after: milliseconds, now: now) }
 
     /// Puts an armed timer off, at the cost of one store. Must not bring it forward: use ``schedule(_:after:)`` for that.
     package func refresh(_ timer: LoopTimer, milliseconds: Int64) { timer.deadline = now &+ milliseconds }

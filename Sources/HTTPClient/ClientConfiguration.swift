@@ -1,3 +1,5 @@
+import EventLoop
+
 /// What a client's connections have in common, beside the origin.
 package struct ClientConfiguration: Sendable {
     /// Connections being made at the same time, TLS handshake included; further ones wait in line. Each holds about
@@ -22,12 +24,16 @@ package struct ClientConfiguration: Sendable {
 /// knows which bytes are progress.
 package struct ExchangeTimeouts: Sendable {
     /// Waiting in line, name look-up, connect and TLS handshake together.
-    package var connect: Duration
+    package let connect: Duration
     /// From the request being sent to the first byte of the answer; also each pause while it is being sent.
-    package var firstByte: Duration
+    package let firstByte: Duration
+    /// As the loop counts.
+    let (connectMilliseconds, firstByteMilliseconds): (Int64, Int64)
 
     package init(connect: Duration = .seconds(5), firstByte: Duration = .seconds(60)) {
         self.connect = connect
         self.firstByte = firstByte
+        connectMilliseconds = connect.wholeMilliseconds
+        firstByteMilliseconds = firstByte.wholeMilliseconds
     }
 }

@@ -22,8 +22,13 @@ package struct ClientResponse: Sendable {
     }
 
     private func isNamed(_ wanted: String, _ name: ByteRange) -> Bool {
-        name.count == wanted.utf8.count
-            && bytes[name.bounds].elementsEqual(wanted.utf8) { Self.lowercased($0) == Self.lowercased($1) }
+        guard name.count == wanted.utf8.count else { return false }
+        var place = name.bounds.lowerBound
+        for byte in wanted.utf8 {
+            if Self.lowercased(bytes[place]) != Self.lowercased(byte) { return false }
+            place += 1
+        }
+        return true
     }
 
     private static func lowercased(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }

@@ -56,7 +56,7 @@ package final class Exchange {
         guard isPaused, !isEnded else { return }
         isPaused = false
         guard link != nil else { return }
-        if awaiting == .firstByte { schedule(after: timeouts.firstByte) }
+        if awaiting == .firstByte { schedule(milliseconds: timeouts.firstByteMilliseconds) }
         readSoon()
     }
 
@@ -77,8 +77,8 @@ package final class Exchange {
 
     private func connect() {
         awaiting = .connection
-        schedule(after: timeouts.connect)
-        attempt = client.connector.connect(deadline: io.now + timeouts.connect.wholeMilliseconds) { [self] result in
+        schedule(milliseconds: timeouts.connectMilliseconds)
+        attempt = client.connector.connect(deadline: io.now + timeouts.connectMilliseconds) { [self] result in
             attempt = nil
             switch result {
             case .success(let link): begin(link)
@@ -94,7 +94,7 @@ package final class Exchange {
         sent = 0
         begunAt = io.now
         isSending = true
-        schedule(after: timeouts.firstByte)
+        schedule(milliseconds: timeouts.firstByteMilliseconds)
         sendRequest(link)
     }
 
@@ -104,7 +104,7 @@ package final class Exchange {
             switch result {
             case .moved(let count):
                 sent += count
-                if let timer { io.refresh(timer, milliseconds: timeouts.firstByte.wholeMilliseconds) }
+                if let timer { io.refresh(timer, milliseconds: timeouts.firstByteMilliseconds) }
             case .blocked:
                 return
             case .ended, .failed:
@@ -238,8 +238,8 @@ package final class Exchange {
         connect()
     }
 
-    private func schedule(after timeout: Duration) {
-        if let timer { io.schedule(timer, after: timeout) }
+    private func schedule(milliseconds: Int64) {
+        if let timer { io.schedule(timer, milliseconds: milliseconds) }
     }
 
     private func timedOut() {

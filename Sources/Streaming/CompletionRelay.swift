@@ -102,7 +102,7 @@ package final class CompletionRelay {
         guard let pending else { return }
         pending.grant(maxTokens: maxTokens, upstream: name)
         if upstream === pending.candidates[0] {
-            state.pointee.stream.maxTokensApplied = maxTokens
+            state.pointee.stream.grant(maxTokens: maxTokens)
         } else {
             upstream = pending.candidates[0]
             state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: false)
@@ -247,7 +247,7 @@ extension CompletionRelay {
         let next = state.pointee.clock.next
         guard let timer, next < state.pointee.armedAt else { return }
         state.pointee.armedAt = next
-        pool.io.schedule(timer, after: .milliseconds(max(0, next - pool.io.now)))
+        pool.io.schedule(timer, milliseconds: next - pool.io.now)
     }
 
     private func timerFired() {

@@ -43,11 +43,10 @@ package struct CompletionStream: ~Copyable {
     /// Set before the first bytes come.
     package var form = Form.frames
     private let promptEstimate: Int
-    /// The `max_tokens` the upstream is asked for; set anew only before the first bytes come.
-    var maxTokensApplied: Int
+    private var maxTokensApplied: Int
     private let asksForUsage: Bool
     /// So many events with a text or a thought are made of `max_tokens` tokens by no upstream that keeps to them.
-    private let eventLimit: Int
+    private var eventLimit: Int
     private var parser = ServerSentEventParser()
     private var scanner: EventScanner
     /// Only where they were asked for.
@@ -86,10 +85,16 @@ package struct CompletionStream: ~Copyable {
     ) {
         self.promptEstimate = promptEstimate
         self.maxTokensApplied = maxTokensApplied
-        self.asksForUsage = asksForUsage
         eventLimit = 2 * maxTokensApplied + 64
+        self.asksForUsage = asksForUsage
         scanner = EventScanner(kind: kind, wantsLogprobs: wantsLogprobs)
         logprobs = wantsLogprobs ? LogprobLedger() : nil
+    }
+
+    /// The plan has decided, before the first bytes come: `maxTokens` is what the upstream is asked for.
+    mutating func grant(maxTokens: Int) {
+        maxTokensApplied = maxTokens
+        eventLimit = 2 * maxTokens + 64
     }
 
     /// Why the completion ended, in the upstream's word; nil before.

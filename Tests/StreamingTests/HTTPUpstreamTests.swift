@@ -57,6 +57,7 @@ private final class BreakerSeen: Sendable {
                     id: RelayScene.ids.completion, owner: RelayScene.ids.user, sessionID: nil, request: RelayScene.request,
                     pool: pool, requestedAt: io.now
                 ) { Array($0.code.rawValue.utf8) }
+                relay.grant(maxTokens: 100, upstream: nil)
                 do throws(ServiceError) {
                     await relay.relay(into: sink)
                     seen.outcomes.append(try relay.outcome())
@@ -143,6 +144,7 @@ private final class BreakerSeen: Sendable {
                     id: RelayScene.ids.completion, owner: RelayScene.ids.user, sessionID: nil, request: RelayScene.request,
                     pool: pool, requestedAt: io.now
                 ) { Array($0.code.rawValue.utf8) }
+                relay.grant(maxTokens: 100, upstream: nil)
                 let begun = ContinuousClock.now
                 await relay.relay(into: sink)
                 #expect(try relay.outcome().ending == .done)

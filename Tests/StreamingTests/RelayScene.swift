@@ -43,7 +43,7 @@ enum RelayScene {
     )
 
     static let request = UpstreamRequest(
-        model: "m", prompt: "Once", parameters: CompletionParameters(), maxTokens: 100, user: "u", promptEstimate: 7)
+        model: "m", prompt: "Once", parameters: CompletionParameters(), maxTokens: 0, user: "u", promptEstimate: 7)
 
     /// Runs one completion to its end, the upstreams and the client doing what `script` sets up.
     /// - Parameters:
@@ -74,6 +74,8 @@ enum RelayScene {
             ) { Array(#"{"code":"\#($0.code.rawValue)"}"#.utf8) }
             pool.openRelays.expect(relay)
             beforeAdmission(scene)
+            // As a plan grants it; before that nobody knows it.
+            relay.grant(maxTokens: 100, upstream: nil)
             pool.openRelays.insert(relay)
             beforeStart(scene)
             var seen = Observation()
