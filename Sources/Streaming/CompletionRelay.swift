@@ -51,6 +51,8 @@ package final class CompletionRelay {
     var exchange: (any UpstreamExchange)?
     var sink: (any ByteSink)?
     var timer: LoopTimer?
+    /// The registry's own.
+    var entry: RelayRegistry.Entry?
     /// What waits for the end; nil before the start and after the end.
     var continuation: UnsafeContinuation<Void, Never>?
     private var ending = CompletionOutcome.Ending.clientGone

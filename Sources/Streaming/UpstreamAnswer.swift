@@ -32,13 +32,22 @@ package struct UpstreamAnswer: Sendable, Equatable {
         }
     }
 
-    /// Whether the media type, letters of either case, is that of events. Read as bytes: as characters it cost 10,000 instructions.
+    private static let eventStream = Array("text/event-stream".utf8)
+
+    /// Whether the media type, letters of either case and perhaps with parameters, is that of events. Read as bytes where they lie: as
+    /// characters it cost 10,000 instructions, as lazy collections 3,400.
     private static func namesEventStream(_ contentType: String) -> Bool {
-        if contentType == "text/event-stream" { return true }
-        let wanted = "text/event-stream".utf8
-        let named = contentType.utf8.prefix { $0 != UInt8(ascii: ";") }.drop { $0 == UInt8(ascii: " ") }
-        return named.prefix(wanted.count).elementsEqual(wanted) { $0 == $1 || ($0 &- UInt8(ascii: "A") < 26 && $0 | 0x20 == $1) }
-            && named.dropFirst(wanted.count).allSatisfy { $0 == UInt8(ascii: " ") }
+        var contentType = contentType
+        return contentType.withUTF8 { text in
+            let start = text.firstIndex { $0 != UInt8(ascii: " ") } ?? 0
+            guard text.count - start >= eventStream.count else { return false }
+            for (index, wanted) in eventStream.enumerated() {
+                let byte = text[start + index]
+                guard byte == wanted || (byte &- UInt8(ascii: "A") < 26 && byte | 0x20 == wanted) else { return false }
+            }
+            for byte in text[(start + eventStream.count)...] where byte != UInt8(ascii: " ") { return byte == UInt8(ascii: ";") }
+            return true
+        }
     }
 
     /// A number written in digits, with or without a point among them, as so many units; rounded up, and cut to the longest wait.

@@ -92,10 +92,11 @@ final class CompletionHandlers {
         }
     }
 
+    @inline(never)
     private func notAdmitted(
         _ ask: CompletionAsk, _ error: ServiceError, _ principal: Principal, _ context: RequestContext
     ) async -> ServiceError {
-        upstreams.openRelays.dismiss(ask.relay)
+        upstreams.openRelays.remove(ask.relay)
         if principal.key != nil { await keyLimiter.giveBack(principal) }
         if error.code.status == .badRequest { return await charged(error, context, principal) }
         if error.code == .completionIDConflict {
@@ -120,6 +121,7 @@ final class CompletionHandlers {
     }
 
     /// What the request leaves out is the preset's.
+    @inline(never)
     private func fill(_ draft: CompletionDraft, from id: PresetID, of principal: Principal) async throws(ServiceError) {
         try Access.require(.presets, of: principal.key)
         let preset = try await presets.preset(id, of: principal.userID, deadline: Self.presetDeadline)
@@ -144,6 +146,7 @@ final class CompletionHandlers {
     }
 
     /// A request that cannot be used as it is costs one request.
+    @inline(never)
     private func charged(_ error: ServiceError, _ context: RequestContext, _ principal: Principal) async -> ServiceError {
         if let snapshot = await limiter.charge(invalidRequestOf: principal.userID) { context.tell(snapshot) }
         return error
