@@ -41,7 +41,7 @@ struct JSONLogHandler: LogHandler {
         if case .stringConvertible(let entry as RequestEntry) = value {
             entry.writeMembers(to: &writer)
         } else {
-            writer.member(key) { write(value, to: &$0) }
+            writer.member(named: key) { write(value, to: &$0) }
         }
     }
 
@@ -53,7 +53,7 @@ struct JSONLogHandler: LogHandler {
         case .stringConvertible(let other): writer.string(other.description)
         case .array(let values): writer.array { writer in for value in values { write(value, to: &writer) } }
         case .dictionary(let values):
-            writer.object { writer in for (key, value) in values { writer.member(key) { write(value, to: &$0) } } }
+            writer.object { writer in for (key, value) in values { writer.member(named: key) { write(value, to: &$0) } } }
         }
     }
 }
