@@ -15,6 +15,8 @@ import Streaming
 struct SharedServices: Sendable {
     let configuration: Configuration
     let logger: Logger
+    /// What the logger writes to.
+    let log: JSONLogHandler
     let metrics: PrometheusMetrics
     let process: ProcessID
     let hasher: PasswordHasher
@@ -142,7 +144,7 @@ final class LoopServices {
             idempotency: IdempotentRequests(store: idempotency, ids: ids, logger: shared.logger))
         responder = APIResponder(
             router: routes.router, authentication: authentication, crossOrigin: configuration.crossOrigin,
-            proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)
+            proxies: configuration.proxies, observer: RequestObserver(log: shared.log), ids: ids)
         self.database = database
         self.accounts = accounts
         self.audit = audit
