@@ -130,8 +130,7 @@ final class LoopServices {
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,
-                configuration: configuration,
-                userTags: UserTags(keys: keys), ids: ids, io: io),
+                models: configuration.models, userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
             limits: LimitHandlers(standings: standings), usage: UsageHandlers(reader: UsageReader(database: database)),

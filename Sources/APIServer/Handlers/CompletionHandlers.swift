@@ -18,21 +18,21 @@ final class CompletionHandlers {
     private let keyLimiter: KeyLimiter
     private let presets: PresetStore
     private let upstreams: UpstreamPool
-    private let configuration: Configuration
+    private let models: ModelPolicy
     private let userTags: UserTags
     private let ids: IDSource
     private let io: LoopIO
     private let meters = CompletionMeters()
 
     init(
-        limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool, configuration: Configuration,
+        limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool, models: ModelPolicy,
         userTags: UserTags, ids: IDSource, io: LoopIO
     ) {
         self.limiter = limiter
         self.keyLimiter = keyLimiter
         self.presets = presets
         self.upstreams = upstreams
-        self.configuration = configuration
+        self.models = models
         self.userTags = userTags
         self.ids = ids
         self.io = io
@@ -91,13 +91,13 @@ final class CompletionHandlers {
         do throws(ServiceError) {
             let id = try completionID(context, principal)
             let body = try await context.json()
-            var request = try CompletionRequest.parse(body: body.span, models: configuration.models)
+            var request = try CompletionRequest.parse(body: body.span, models: models)
             if let presetID = request.presetID {
                 try Access.require(.presets, of: principal.key)
                 let preset = try await presets.preset(presetID, of: principal.userID, deadline: Self.presetDeadline)
                 request = request.filled(prompt: preset.prompt, parameters: try preset.parameters)
             }
-            let ask = try Ask(id: id, request, configuration: configuration)
+            let ask = try Ask(id: id, request, models: models)
             let requestID = context.id
             let relay = try CompletionRelay(
                 id: id, owner: principal.userID, sessionID: principal.lifeline,
@@ -203,17 +203,18 @@ final class CompletionHandlers {
                 finishReason: outcome.finishReason, model: outcome.model, upstream: outcome.upstream))
     }
 
+    private static let streamFields: ResponseFields = [.contentType: "text/event-stream; charset=utf-8", .accelBuffering: "no"]
+
     /// What a stream is told to every proxy between here and its client.
     private static func fields(_ ask: Ask) -> ResponseFields {
         var fields = answerFields(ask)
-        fields.append(.contentType, "text/event-stream; charset=utf-8")
-        fields.append(.accelBuffering, "no")
+        fields.append(streamFields)
         return fields
     }
 
     private static func answerFields(_ ask: Ask) -> ResponseFields {
         var fields = ResponseFields()
-        fields.append(.answeredCompletionID, ask.id.description)
+        fields.append(.answeredCompletionID, ask.id.uuid)
         fields.append(.maxTokensApplied, ask.maxTokens)
         return fields
     }
@@ -257,9 +258,9 @@ private struct Ask {
     /// Whether its slot may be waited for.
     private(set) var isShortOfSlots = false
 
-    init(id: CompletionID, _ request: CompletionRequest, configuration: Configuration) throws(ServiceError) {
+    init(id: CompletionID, _ request: borrowing CompletionRequest, models: ModelPolicy) throws(ServiceError) {
         self.id = id
-        model = try configuration.models.model(for: request.parameters.model)
+        model = try models.model(for: request.parameters.model)
         presetID = request.presetID
         isStream = request.stream
         promptEstimate = request.estimatedPromptTokens
@@ -278,16 +279,20 @@ private struct Ask {
 
 extension RequestContext {
     /// Puts the buckets' state into the answer, whatever it becomes.
-    fileprivate func tell(_ snapshot: BucketSnapshot) {
+    fileprivate func tell(_ snapshot: BucketSnapshot) { request.responseFields.append(snapshot) }
+}
+
+extension ResponseFields {
+    fileprivate mutating func append(_ snapshot: BucketSnapshot) {
         if let requests = snapshot.requests {
-            request.responseFields.append(.limitRequests, requests.limit)
-            request.responseFields.append(.remainingRequests, requests.remaining)
-            request.responseFields.append(.resetRequests, requests.reset.clockText)
+            append(.limitRequests, requests.limit)
+            append(.remainingRequests, requests.remaining)
+            append(.resetRequests, requests.reset.clockText)
         }
         if let tokens = snapshot.tokens {
-            request.responseFields.append(.limitTokens, tokens.limit)
-            request.responseFields.append(.remainingTokens, tokens.remaining)
-            request.responseFields.append(.resetTokens, tokens.reset.clockText)
+            append(.limitTokens, tokens.limit)
+            append(.remainingTokens, tokens.remaining)
+            append(.resetTokens, tokens.reset.clockText)
         }
     }
 }
