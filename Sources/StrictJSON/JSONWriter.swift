@@ -162,8 +162,7 @@ package struct JSONWriter: Sendable {
     /// Writes a string; only what RFC 8259 demands is escaped: the quote, the backslash and control characters.
     package mutating func string(_ text: String) {
         separate()
-        var text = text
-        text.withUTF8 { characters in
+        text.utf8.span.withUnsafeBufferPointer { characters in
             let end = Self.endOfPlain(characters, from: 0)
             if end == characters.count { appendQuoted(characters) } else { appendEscaped(characters) }
         }
@@ -291,7 +290,7 @@ package struct JSONWriter: Sendable {
 }
 
 extension OutputSpan<UInt8> {
-    @_lifetime(self: copy self)
+    @inline(__always) @_lifetime(self: copy self)
     fileprivate mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
         withUnsafeMutableBufferPointer { room, count in
             count = room[count...].initialize(fromContentsOf: bytes)
