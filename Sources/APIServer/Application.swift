@@ -15,12 +15,15 @@ import Streaming
 struct Application {
     private let configuration: Configuration
     private let logger: Logger
+    private let log: JSONLogHandler
     private let sink: LogSink
 
     init(configuration: Configuration, sink: LogSink) {
         self.configuration = configuration
         self.sink = sink
-        logger = Logger(label: "playground-api") { JSONLogHandler(label: $0, level: configuration.logLevel, sink: sink) }
+        let log = JSONLogHandler(label: "playground-api", level: configuration.logLevel, sink: sink)
+        self.log = log
+        logger = Logger(label: "playground-api") { _ in log }
     }
 
     /// Serves until SIGTERM or SIGINT has come and everything in hand is done.
@@ -36,7 +39,7 @@ struct Application {
         warnAboutUnreachableProviders()
 
         let shared = SharedServices(
-            configuration: configuration, logger: logger, metrics: metrics, process: IDSource().next() as ProcessID,
+            configuration: configuration, logger: logger, log: log, metrics: metrics, process: IDSource().next() as ProcessID,
             hasher: PasswordHasher(), revoked: RevokedSessions(), draining: DrainingMark(),
             circuits: configuration.upstreams.map { UpstreamMeters.circuit(of: $0.description.name, logger: logger) },
             providers: configuration.signIn.providers.map { Provider($0) })

@@ -15,6 +15,8 @@ import Streaming
 struct SharedServices: Sendable {
     let configuration: Configuration
     let logger: Logger
+    /// What the logger writes to.
+    let log: JSONLogHandler
     let metrics: PrometheusMetrics
     let process: ProcessID
     let hasher: PasswordHasher
@@ -128,8 +130,7 @@ final class LoopServices {
             presets: PresetHandlers(store: presets, models: configuration.models, ids: ids),
             completions: CompletionHandlers(
                 limiter: limiter, keyLimiter: KeyLimiter(database: database), presets: presets, upstreams: upstreams,
-                revoked: shared.revoked, configuration: configuration,
-                userTags: UserTags(keys: keys), ids: ids, io: io),
+                revoked: shared.revoked, models: configuration.models, userTags: UserTags(keys: keys), ids: ids, io: io),
             control: CompletionControlHandlers(
                 ledger: CompletionLedger(database: database), running: shared.completions, process: shared.process, io: io),
             limits: LimitHandlers(standings: standings), usage: UsageHandlers(reader: UsageReader(database: database)),
@@ -142,7 +143,7 @@ final class LoopServices {
             idempotency: IdempotentRequests(store: idempotency, ids: ids, logger: shared.logger))
         responder = APIResponder(
             router: routes.router, authentication: authentication, crossOrigin: configuration.crossOrigin,
-            proxies: configuration.proxies, observer: RequestObserver(logger: shared.logger), ids: ids)
+            proxies: configuration.proxies, observer: RequestObserver(log: shared.log), ids: ids)
         self.database = database
         self.accounts = accounts
         self.audit = audit

@@ -12,17 +12,28 @@ enum TokenPurpose: UInt8, Sendable, CaseIterable {
     case emailChange = 18
     case invitation = 19
 
-    /// Four characters in front of the text, so that people and secret scanners know what leaked.
-    var prefix: StaticString {
+    /// What stands in the third of the four characters in front of the text, so that people and secret scanners know what leaked:
+    /// `pga_`.
+    private var letter: Unicode.Scalar {
         switch self {
-        case .access: "pga_"
-        case .load: "pgl_"
-        case .refresh: "pgr_"
-        case .passwordReset: "pgp_"
-        case .emailVerification: "pgv_"
-        case .emailChange: "pgc_"
-        case .invitation: "pgi_"
+        case .access: "a"
+        case .load: "l"
+        case .refresh: "r"
+        case .passwordReset: "p"
+        case .emailVerification: "v"
+        case .emailChange: "c"
+        case .invitation: "i"
         }
+    }
+
+    var prefix: String { "pg\(letter)_" }
+
+    /// That of the prefix that `text` begins with, and more behind it; nil where it begins with none.
+    init?(of text: UnsafeBufferPointer<UInt8>) {
+        guard text.count > TokenFormat.prefixLength, text[0] == UInt8(ascii: "p"), text[1] == UInt8(ascii: "g"),
+            text[3] == UInt8(ascii: "_"), let purpose = Self.allCases.first(where: { UInt8(ascii: $0.letter) == text[2] })
+        else { return nil }
+        self = purpose
     }
 }
 
@@ -68,16 +79,12 @@ struct TokenFormat: Sendable {
             written = isSigned ? SigningKey.tagLength : 0
         }
         guard isSigned else { return nil }
-        return ("\(purpose.prefix)" + Base64.url.encode(bytes + tag), tag)
+        return (purpose.prefix + Base64.url.encode(bytes + tag), tag)
     }
 
     /// Reads a token without allocating. Nil where the text is malformed or its tag is wrong.
     func open(_ text: UnsafeBufferPointer<UInt8>) -> Opened? {
-        guard text.count > Self.prefixLength, text.count <= Self.maximumTextLength,
-            let purpose = TokenPurpose.allCases.first(where: { purpose in
-                purpose.prefix.withUTF8Buffer { $0.elementsEqual(text[..<Self.prefixLength]) }
-            })
-        else { return nil }
+        guard text.count <= Self.maximumTextLength, let purpose = TokenPurpose(of: text) else { return nil }
         let encoded = UnsafeBufferPointer(rebasing: text[Self.prefixLength...])
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.maximumBytes) { bytes in
             guard let count = Base64.url.decode(encoded, into: bytes) else { return nil }

@@ -18,28 +18,29 @@ package struct FieldList: Sendable, Equatable {
 
     /// The first line named `name`, letters compared without case.
     package func first(_ name: HTTPField.Name, in bytes: Span<UInt8>) -> ByteRange? {
-        let wanted = name.canonicalName.utf8
-        for line in lines where Self.isNamed(wanted, line.name, bytes) { return line.value }
-        return nil
+        name.canonicalName.utf8.span.withUnsafeBufferPointer { wanted in
+            for line in lines where Self.isNamed(wanted, line.name, bytes) { return line.value }
+            return nil
+        }
     }
 
     /// The first line named `name`, and whether there is another one.
     package func only(_ name: HTTPField.Name, in bytes: Span<UInt8>) -> (first: ByteRange?, isRepeated: Bool) {
-        let wanted = name.canonicalName.utf8
-        var first: ByteRange?
-        for line in lines where Self.isNamed(wanted, line.name, bytes) {
-            if first != nil { return (first, true) }
-            first = line.value
+        name.canonicalName.utf8.span.withUnsafeBufferPointer { wanted in
+            var first: ByteRange?
+            for line in lines where Self.isNamed(wanted, line.name, bytes) {
+                if first != nil { return (first, true) }
+                first = line.value
+            }
+            return (first, false)
         }
-        return (first, false)
     }
 
     /// Every line named `name`, so that the caller can tell a repeated field.
     package func all(_ name: HTTPField.Name, in bytes: Span<UInt8>) -> [ByteRange] {
-        let wanted = name.canonicalName.utf8
-        var found: [ByteRange] = []
-        for line in lines where Self.isNamed(wanted, line.name, bytes) { found.append(line.value) }
-        return found
+        name.canonicalName.utf8.span.withUnsafeBufferPointer { wanted in
+            lines.filter { Self.isNamed(wanted, $0.name, bytes) }.map(\.value)
+        }
     }
 
     /// The first value of `name` as text; nil where the field is absent.
@@ -53,14 +54,15 @@ package struct FieldList: Sendable, Equatable {
     }
 
     /// Whether the bytes in the range, which lie inside of `bytes` if they are as many, are those of a lower-case name.
-    static func isNamed(_ wanted: String.UTF8View, _ name: ByteRange, _ bytes: Span<UInt8>) -> Bool {
+    @inline(__always)
+    static func isNamed(_ wanted: UnsafeBufferPointer<UInt8>, _ name: ByteRange, _ bytes: Span<UInt8>) -> Bool {
+        // Most names differ in length.
         guard wanted.count == name.count else { return false }
-        var offset = Int(name.start)
-        for letter in wanted {
-            var byte = bytes[offset]
+        let name = bytes.extracting(name.bounds)
+        for index in name.indices {
+            var byte = name[unchecked: index]
             if byte &- 0x41 < 26 { byte |= 0x20 }
-            if byte != letter { return false }
-            offset &+= 1
+            if byte != wanted[index] { return false }
         }
         return true
     }

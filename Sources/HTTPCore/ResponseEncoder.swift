@@ -43,8 +43,8 @@ package enum ResponseEncoder {
         framing: BodyFraming, keepAlive: Bool, date: HTTPDate
     ) -> [UInt8] {
         var bytes: [UInt8] = []
-        // The fields, and what the encoder adds to them: less than 200 bytes.
-        bytes.reserveCapacity(fields.bytes.count + further.bytes.count + 256)
+        // The fields, what the encoder adds to them (less than 200 bytes), and the first frames of a stream, which go behind.
+        bytes.reserveCapacity(fields.bytes.count + further.bytes.count + 384)
         writeHead(status, fields, further, framing: framing, keepAlive: keepAlive, date: date) { bytes.append(contentsOf: $0) }
         return bytes
     }

@@ -19,26 +19,28 @@ package struct ResponseFields: Sendable, Equatable {
     /// Adds a field behind those that are there. Date, Connection, Content-Length and Transfer-Encoding are left out: the
     /// encoder of the head states them.
     package mutating func append(_ name: HTTPField.Name, _ value: String) {
-        if Self.isEncodersOwn(name) { return }
-        appendName(name)
-        var value = value
-        value.withUTF8 { appendValue($0) }
+        append(name, value.utf8.span)
+    }
+
+    /// The same for a value that is no string.
+    package mutating func append(_ name: HTTPField.Name, _ value: Span<UInt8>) {
+        value.withUnsafeBufferPointer { append(name, $0) }
     }
 
     /// The same for a number, in digits.
     package mutating func append(_ name: HTTPField.Name, _ number: Int) {
-        if Self.isEncodersOwn(name) { return }
-        appendName(name)
-        if number < 0 { bytes.append(0x2d) }
-        ResponseEncoder.write(decimal: number) { bytes.append(contentsOf: $0) }
-        endLine()
+        if number < 0 { return append(name, String(number)) }
+        ResponseEncoder.write(decimal: number) { append(name, $0) }
     }
 
     /// Adds all of `others` behind those that are there.
-    package mutating func append(_ others: ResponseFields) { bytes.append(contentsOf: others.bytes) }
+    package mutating func append(_ others: ResponseFields) {
+        makeRoom()
+        bytes.append(contentsOf: others.bytes)
+    }
 
-    /// The value of the first field of that name. Setting it puts another line in that place, or at the end where there is none;
-    /// nil removes it. Costs a walk over the lines, so a field that cannot be there yet is better appended.
+    /// The value of the first field of that name. Setting it takes that line out, and puts another one behind all others unless it
+    /// is set to nil. Costs a walk over the lines, so a field that cannot be there yet is better appended.
     package subscript(name: HTTPField.Name) -> String? {
         get {
             guard let line = firstLine(of: name) else { return nil }
@@ -46,62 +48,57 @@ package struct ResponseFields: Sendable, Equatable {
             return String(decoding: value, as: UTF8.self)
         }
         set {
-            guard let line = firstLine(of: name) else {
-                if let newValue { append(name, newValue) }
-                return
-            }
-            var replacement = ResponseFields()
-            if let newValue { replacement.append(name, newValue) }
-            bytes.replaceSubrange(line, with: replacement.bytes)
+            if let line = firstLine(of: name) { bytes.removeSubrange(line) }
+            if let newValue { append(name, newValue) }
         }
     }
 
     /// Whether there is a field of that name.
     package func contains(_ name: HTTPField.Name) -> Bool { firstLine(of: name) != nil }
 
-    private mutating func appendName(_ name: HTTPField.Name) {
-        // Room for all of an answer's fields at once.
-        if bytes.isEmpty { bytes.reserveCapacity(768) }
-        var text = name.rawName
-        text.withUTF8 { bytes.append(contentsOf: $0) }
-        bytes.append(0x3a)
-        bytes.append(.space)
-    }
-
-    private mutating func appendValue(_ value: UnsafeBufferPointer<UInt8>) {
-        let start = bytes.count
-        bytes.append(contentsOf: value)
+    private mutating func append(_ name: HTTPField.Name, _ value: UnsafeBufferPointer<UInt8>) {
+        if Self.isEncodersOwn(name) { return }
+        makeRoom()
+        name.rawName.utf8.span.withUnsafeBufferPointer { name in
+            // In one piece: for each the array is asked whether it is shared and has room.
+            bytes.append(addingCapacity: name.count + value.count + 4) { line in
+                line.append(copying: name)
+                line.append(0x3a)
+                line.append(.space)
+                line.append(copying: value)
+                line.append(.carriageReturn)
+                line.append(.lineFeed)
+            }
+        }
+        let start = bytes.count - 2 - value.count
         var bad = value.span.indexOfControl(from: 0, to: value.count)
         while bad < value.count {
             if value[bad] != .tab { bytes[start + bad] = .space }
             bad = value.span.indexOfControl(from: bad + 1, to: value.count)
         }
-        endLine()
     }
 
-    private mutating func endLine() {
-        bytes.append(.carriageReturn)
-        bytes.append(.lineFeed)
+    /// Room for all of an answer's fields at once.
+    private mutating func makeRoom() {
+        if bytes.isEmpty { bytes.reserveCapacity(768) }
     }
 
     /// Where the first line of that name stands, its CRLF included.
     private func firstLine(of name: HTTPField.Name) -> Range<Int>? {
-        let name = name.canonicalName.utf8
         let lines = bytes.span
-        var start = 0
-        while start < lines.count {
-            // Every line ends with CRLF, and no value has a line feed.
-            let end = (lines.firstIndex(of: .lineFeed, from: start, to: lines.count) ?? lines.count - 1) + 1
-            guard start + name.count < end else {
+        return name.canonicalName.utf8.span.withUnsafeBufferPointer { name in
+            var start = 0
+            while start < lines.count {
+                // Every line ends with CRLF, and no value has a line feed.
+                let end = (lines.firstIndex(of: .lineFeed, from: start, to: lines.count) ?? lines.count - 1) + 1
+                let colon = start + name.count
+                if colon < end, lines[colon] == 0x3a, FieldList.isNamed(name, ByteRange(start, colon), lines) {
+                    return start..<end
+                }
                 start = end
-                continue
             }
-            if FieldList.isNamed(name, ByteRange(start, start + name.count), lines), lines[start + name.count] == 0x3a {
-                return start..<end
-            }
-            start = end
+            return nil
         }
-        return nil
     }
 
     /// Whether the encoder of the head states this field itself.
@@ -120,5 +117,14 @@ extension ResponseFields: ExpressibleByDictionaryLiteral {
     /// Fields in the order of the literal; a name may stand several times.
     package init(dictionaryLiteral elements: (HTTPField.Name, String)...) {
         for (name, value) in elements { append(name, value) }
+    }
+}
+
+extension OutputSpan<UInt8> {
+    @inline(__always) @_lifetime(self: copy self)
+    fileprivate mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
+        withUnsafeMutableBufferPointer { room, count in
+            count = room[count...].initialize(fromContentsOf: bytes)
+        }
     }
 }

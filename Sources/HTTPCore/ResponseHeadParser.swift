@@ -28,6 +28,8 @@ package struct ResponseHeadParser: Sendable {
         if lines == nil {
             guard let end = try parseStatusLine(bytes) else { return nil }
             lines = FieldLineScanner(start: end)
+            // As many as most heads have: growing to them took four arrays.
+            fields.lines.reserveCapacity(16)
         }
         while true {
             // Never nil here: set above. A nil would end as a head that is never complete, which the bound cuts off.

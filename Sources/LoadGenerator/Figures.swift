@@ -82,10 +82,10 @@ struct Figures: Sendable {
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("label", label)
-            for figure in all { writer.member(figure.name, figure.value) }
+            for figure in all { writer.member(named: figure.name, figure.value) }
             writer.member("failures") { writer in
                 writer.object { writer in
-                    for (reason, count) in failures.sorted(by: { $0.key < $1.key }) { writer.member(reason, count) }
+                    for (reason, count) in failures.sorted(by: { $0.key < $1.key }) { writer.member(named: reason, count) }
                 }
             }
         }

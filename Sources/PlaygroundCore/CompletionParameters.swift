@@ -134,11 +134,11 @@ extension CompletionParameters: JSONWritable {
         writer.member("max_tokens", maxTokens)
         writer.member("temperature", temperature)
         writer.member("top_p", topP)
-        writer.member("stop", stop.isEmpty ? nil : stop)
+        if !stop.isEmpty { writer.member("stop", stop) }
         writer.member("frequency_penalty", frequencyPenalty)
         writer.member("presence_penalty", presencePenalty)
         writer.member("seed", seed)
-        writer.member("logit_bias", logitBias)
+        if let logitBias { writer.member("logit_bias", logitBias) }
         writer.member("logprobs", logprobs)
         writer.member("suffix", suffix)
     }

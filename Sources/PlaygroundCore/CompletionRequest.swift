@@ -31,16 +31,14 @@ package struct CompletionRequest: Sendable, Equatable {
         try parse(FieldReader(object), models: models)
     }
 
-    private static func parse(_ fields: FieldReader, models: ModelPolicy) throws(ServiceError) -> CompletionRequest {
+    private static func parse(_ fields: consuming FieldReader, models: ModelPolicy) throws(ServiceError) -> CompletionRequest {
         var reader = fields
         let presetID = reader.identifier("preset_id", as: PresetID.self)
-        let request = CompletionRequest(
-            prompt: reader.prompt(isRequired: !reader.contains("preset_id")),
-            parameters: CompletionParameters(reading: &reader, models: models),
-            stream: reader.bool("stream") ?? false,
-            presetID: presetID)
+        let prompt = reader.prompt(isRequired: !reader.contains("preset_id"))
+        let parameters = CompletionParameters(reading: &reader, models: models)
+        let stream = reader.bool("stream") ?? false
         try reader.finish()
-        return request
+        return CompletionRequest(prompt: prompt, parameters: parameters, stream: stream, presetID: presetID)
     }
 
     /// This request with whatever it leaves out taken from a preset.
@@ -60,12 +58,15 @@ package struct CompletionRequest: Sendable, Equatable {
 extension FieldReader {
     /// A prompt: one string of bounded length, possibly empty.
     package mutating func prompt(isRequired: Bool) -> String? {
-        if isRequired { require("prompt") }
-        if case .array? = value("prompt") {
+        guard let value = value("prompt") else {
+            if isRequired { require("prompt") }
+            return nil
+        }
+        if case .array = value {
             note("prompt", .unsupportedParameter, "has to be one string: several prompts in one request are not supported")
             return nil
         }
-        return string("prompt", bytes: CompletionParameters.Limits.promptBytes)
+        return string(value, "prompt", bytes: CompletionParameters.Limits.promptBytes)
     }
 }
 

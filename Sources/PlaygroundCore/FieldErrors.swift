@@ -14,8 +14,9 @@ struct FieldErrors {
 
     /// By position; errors of one field in the order they were found.
     var inOrder: [FieldError] {
+        if notes.isEmpty { return [] }
         // The sort is not promised to be stable, so the order of discovery is compared as well.
-        notes.enumerated()
+        return notes.enumerated()
             .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
             .map(\.element.error)
     }

@@ -14,6 +14,8 @@ package import StrictJSON
 /// ```
 package struct FieldReader {
     private let object: JSONObject
+    /// Bit n: a member's name has n bytes, or at least 63. Most fields that are asked for are absent, and this tells most of them.
+    private let lengths: UInt64
     /// What stands in front of a field's name in `param`: empty, or `params.`.
     private let path: String
     /// For each member whether it was read or may be there unread.
@@ -26,7 +28,12 @@ package struct FieldReader {
     package init(_ object: JSONObject, path: String = "", ignoring readOnly: Set<String> = []) {
         self.object = object
         self.path = path
-        isKnown = object.members.map { readOnly.contains($0.key) }
+        var lengths: UInt64 = 0
+        isKnown = object.members.indices.map { index in
+            lengths |= Self.length(of: object.members[index].key)
+            return readOnly.contains(object.members[index].key)
+        }
+        self.lengths = lengths
     }
 
     /// Throws `invalid_request` unless the value is an object.
@@ -57,12 +64,12 @@ package struct FieldReader {
 
     /// Whether the field is there with a value that means something. Does not count as reading it.
     package func contains(_ name: String) -> Bool {
-        object[name].map { !$0.meansAbsent } ?? false
+        index(of: name).map { !object.members[$0].value.meansAbsent } ?? false
     }
 
     /// The field's value, whatever its type; nil where it is absent, `null`, `[]` or `{}`.
     package mutating func value(_ name: String) -> JSONValue? {
-        guard let index = object.index(of: name) else { return nil }
+        guard let index = index(of: name) else { return nil }
         isKnown[index] = true
         let value = object.members[index].value
         return value.meansAbsent ? nil : value
@@ -220,13 +227,20 @@ package struct FieldReader {
 
     /// Where a field stands in the body; past its end where it is missing.
     private func position(of name: String) -> Int {
-        object.index(of: name) ?? object.count
+        index(of: name) ?? object.count
     }
+
+    private func index(of name: String) -> Int? {
+        lengths & Self.length(of: name) == 0 ? nil : object.index(of: name)
+    }
+
+    private static func length(of name: String) -> UInt64 { 1 << min(63, name.utf8.count) }
 
     // MARK: Values
 
-    private mutating func string(
-        _ value: JSONValue, _ place: String, at name: String? = nil, characters: ClosedRange<Int>?, bytes: Int?
+    /// A field's or an element's value as a string.
+    mutating func string(
+        _ value: JSONValue, _ place: String, at name: String? = nil, characters: ClosedRange<Int>? = nil, bytes: Int?
     ) -> String? {
         let name = name ?? place
         guard let string = value.string else {

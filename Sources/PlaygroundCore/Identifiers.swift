@@ -23,7 +23,10 @@ extension Identifier {
     /// The canonical form in lower case.
     package var description: String { uuid.description }
 
-    package func write(to writer: inout JSONWriter) { writer.string(description) }
+    package func write(to writer: inout JSONWriter) {
+        let text = uuid.text
+        writer.string(escaped: text.span)
+    }
 }
 
 /// A person with an account.

@@ -16,38 +16,43 @@ package struct Timestamp: Sendable, Hashable, Comparable {
 }
 
 extension Timestamp: LosslessStringConvertible, JSONWritable {
-    /// RFC 3339 in UTC, cut (not rounded) to milliseconds.
+    /// RFC 3339 in UTC, cut (not rounded) to milliseconds. A year beyond four digits, which RFC 3339 does not have, stands in front
+    /// as it is.
     package var description: String {
+        let (year, text) = characters
+        let plain = text.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+        return Self.plainYears.contains(year) ? plain : "\(year)\(plain.dropFirst(4))"
+    }
+
+    /// The year, and the whole text where it is one of the `plainYears`. No string: every log line has one.
+    private var characters: (year: Int64, text: InlineArray<24, UInt8>) {
         let milliseconds = microseconds.flooredQuotient(1_000)
         let seconds = milliseconds.quotient.flooredQuotient(1_000)
         let days = seconds.quotient.flooredQuotient(86_400)
         let (year, month, day) = Self.date(days: days.quotient)
         let second = days.remainder
-        // Written in place: every log line and every answer with a time in it makes one. A year beyond four digits, which
-        // RFC 3339 does not have, is put in front as it is.
-        let hasPlainYear = (0...9_999).contains(year)
-        let text = String(unsafeUninitializedCapacity: 28) { buffer in
-            var end = 0
-            func put(_ value: Int64, _ width: Int, _ delimiter: Unicode.Scalar) {
-                var rest = value
-                for place in (end..<end + width).reversed() {
-                    buffer[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-                    rest /= 10
-                }
-                buffer[end + width] = UInt8(ascii: delimiter)
-                end += width + 1
+        var text = InlineArray<24, UInt8>(repeating: 0)
+        var end = 0
+        func put(_ value: Int64, _ width: Int, _ delimiter: Unicode.Scalar) {
+            var rest = value
+            for place in (end..<end + width).reversed() {
+                text[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
             }
-            if hasPlainYear { put(year, 4, "-") }
-            put(month, 2, "-")
-            put(day, 2, "T")
-            put(second / 3_600, 2, ":")
-            put(second / 60 % 60, 2, ":")
-            put(second % 60, 2, ".")
-            put(seconds.remainder, 3, "Z")
-            return end
+            text[end + width] = UInt8(ascii: delimiter)
+            end += width + 1
         }
-        return hasPlainYear ? text : "\(year)-\(text)"
+        put(year, 4, "-")
+        put(month, 2, "-")
+        put(day, 2, "T")
+        put(second / 3_600, 2, ":")
+        put(second / 60 % 60, 2, ":")
+        put(second % 60, 2, ".")
+        put(seconds.remainder, 3, "Z")
+        return (year, text)
     }
+
+    private static let plainYears: ClosedRange<Int64> = 0...9_999
 
     /// Reads RFC 3339 with any offset and any number of decimals (what goes beyond microseconds is cut); nil for
     /// anything else, for days that do not exist and for leap seconds.
@@ -64,7 +69,10 @@ extension Timestamp: LosslessStringConvertible, JSONWritable {
         microseconds = seconds * 1_000_000 + fraction
     }
 
-    package func write(to writer: inout JSONWriter) { writer.string(description) }
+    package func write(to writer: inout JSONWriter) {
+        let (year, text) = characters
+        if Self.plainYears.contains(year) { writer.string(escaped: text.span) } else { writer.string(description) }
+    }
 
     // MARK: The proleptic Gregorian calendar, counted from 1 March of the year 0 so that a leap day is a year's last
 

@@ -63,32 +63,30 @@ extension UUIDBytes: LosslessStringConvertible {
 
     /// The canonical form in lower case.
     package var description: String {
-        String(unsafeUninitializedCapacity: 36) { buffer in
-            var index = 0
-            // Digits of `word` from the top, `count` of them after `skipped`.
-            func put(_ word: UInt64, skipping skipped: UInt64, _ count: UInt64) {
-                var shift = 60 &- 4 &* skipped
-                for _ in 0..<count {
-                    let value = UInt8(truncatingIfNeeded: word &>> shift) & 0xF
-                    buffer[index] = value &+ (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") &- 10)
-                    index &+= 1
-                    shift = shift &- 4
-                }
-            }
-            func dash() {
-                buffer[index] = UInt8(ascii: "-")
+        let text = text
+        return text.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The same as characters, for where they are only copied on: no string is made.
+    package var text: InlineArray<36, UInt8> {
+        var text = InlineArray<36, UInt8>(repeating: UInt8(ascii: "-"))
+        var index = 0
+        let digits = ("0123456789abcdef" as StaticString).utf8Start
+        // Digits of `word` from the top, `count` of them after `skipped`, and the place of a dash.
+        func put(_ word: UInt64, skipping skipped: UInt64, _ count: UInt64) {
+            var rest = word &<< (4 &* skipped)
+            for _ in 0..<count {
+                text[index] = digits[Int(rest &>> 60)]
+                rest &<<= 4
                 index &+= 1
             }
-            put(high, skipping: 0, 8)
-            dash()
-            put(high, skipping: 8, 4)
-            dash()
-            put(high, skipping: 12, 4)
-            dash()
-            put(low, skipping: 0, 4)
-            dash()
-            put(low, skipping: 4, 12)
-            return index
+            index &+= 1
         }
+        put(high, skipping: 0, 8)
+        put(high, skipping: 8, 4)
+        put(high, skipping: 12, 4)
+        put(low, skipping: 0, 4)
+        put(low, skipping: 4, 12)
+        return text
     }
 }

@@ -88,14 +88,14 @@ package struct LimitChanges: Sendable, Equatable {
         writer.object { writer in
             for limit in Limit.allCases {
                 switch numbers[limit] {
-                case .set(let number): writer.member(limit.rawValue, number)
-                case .lift: writer.member(limit.rawValue) { $0.null() }
+                case .set(let number): writer.member(named: limit.rawValue, number)
+                case .lift: writer.member(named: limit.rawValue) { $0.null() }
                 case .inherit, nil: break
                 }
             }
             switch models {
-            case .set(let names): writer.member(Self.modelsName, names)
-            case .lift: writer.member(Self.modelsName) { $0.null() }
+            case .set(let names): writer.member(named: Self.modelsName, names)
+            case .lift: writer.member(named: Self.modelsName) { $0.null() }
             case .inherit, nil: break
             }
         }

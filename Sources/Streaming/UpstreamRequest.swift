@@ -92,7 +92,7 @@ package struct UpstreamRequest: Sendable {
         shared.logprobs = nil
         shared.suffix = nil
         shared.writeMembers(to: &writer)
-        writer.member(limitName, accepted.maxTokens)
+        writer.member(named: limitName, accepted.maxTokens)
         if let count = accepted.logprobs {
             writer.member("logprobs", true)
             writer.member("top_logprobs", count)

@@ -45,8 +45,14 @@ package struct JSONObject: Sendable, Equatable {
     }
 
     /// The place of the member of that name, byte for byte.
-    package func index(of key: String) -> Int? {
-        // By place, because a closure would be handed a copy of each member.
+    package func index(of key: String) -> Int? { members.index(of: key) }
+}
+
+extension [JSONObject.Member] {
+    /// The place of the member of that name, byte for byte.
+    func index(of key: String) -> Int? {
+        // Over a span, because an array, or a closure, would hand out a copy of each member.
+        let members = span
         for index in members.indices where members[index].key.hasSameBytes(as: key) { return index }
         return nil
     }

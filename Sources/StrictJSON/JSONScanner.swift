@@ -21,7 +21,7 @@ public struct JSONScanner: ~Escapable {
     public internal(set) var offset: Int
     let limits: JSONLimits
     /// How many containers are open.
-    private var depth = 0
+    private(set) var depth = 0
     /// One bit for each open container, the innermost lowest: set for an object.
     private var objects: UInt64 = 0
     /// Whether the innermost container was just entered, so that no comma may come.

@@ -84,6 +84,8 @@ extension JSONScanner {
         case .object:
             try enterObject()
             var members: [JSONObject.Member] = []
+            // A request's fields: an array that grows up to them costs as much as they do.
+            if depth == 1 { members.reserveCapacity(8) }
             var names = DistinctNames()
             while let key = try nextKey() {
                 let name = try text(of: key)
@@ -104,7 +106,7 @@ private struct DistinctNames {
     /// Whether `name` is new among `members`, the ones before it.
     mutating func insert(_ name: String, into members: [JSONObject.Member]) -> Bool {
         guard members.count >= Self.few else {
-            return !members.contains { $0.key.hasSameBytes(as: name) }
+            return members.index(of: name) == nil
         }
         if set.isEmpty { set = Set(members.map { Name(text: $0.key) }) }
         return set.insert(Name(text: name)).inserted

@@ -52,7 +52,7 @@ extension Array: JSONWritable where Element: JSONWritable {
 
 extension JSONObject: JSONWritable {
     package func write(to writer: inout JSONWriter) {
-        writer.object { writer in for member in members { writer.member(member.key, member.value) } }
+        writer.object { writer in for member in members { writer.member(named: member.key, member.value) } }
     }
 }
 

@@ -52,37 +52,44 @@ package struct JSONWriter: Sendable {
         close(UInt8(ascii: "]"))
     }
 
-    /// Writes one member of the object that is open; nothing for nil.
-    package mutating func member<Value: JSONWritable>(_ key: String, _ value: Value?) {
-        guard let value else { return }
+    /// Writes one member of the object that is open; nothing for nil. The key has no characters that JSON escapes.
+    @_disfavoredOverload
+    package mutating func member<Value: JSONWritable>(_ key: StaticString, _ value: Value?) {
+        if let value { member(key) { value.write(to: &$0) } }
+    }
+
+    /// The same where the value is there. The compiler does not specialize a package's generic functions in its other modules,
+    /// and finding out at run time what an optional of something is costs more than the rest of the member: hence this one
+    /// and those below for the usual kinds of values, which are to be preferred.
+    @_disfavoredOverload
+    package mutating func member<Value: JSONWritable>(_ key: StaticString, _ value: Value) {
         self.key(key)
         value.write(to: &self)
     }
 
-    /// The same for the usual kinds of values. The compiler does not specialize a package's generic functions in its other
-    /// modules, and finding out at run time what an optional of something is cost more than the rest of the member.
-    package mutating func member(_ key: String, _ value: String?) {
+    /// The same for a string.
+    package mutating func member(_ key: StaticString, _ value: String?) {
         guard let value else { return }
         self.key(key)
         string(value)
     }
 
     /// The same for an integer.
-    package mutating func member(_ key: String, _ value: Int?) {
+    package mutating func member(_ key: StaticString, _ value: Int?) {
         guard let value else { return }
         self.key(key)
         integer(Int64(value))
     }
 
     /// The same for an integer of 64 bits.
-    package mutating func member(_ key: String, _ value: Int64?) {
+    package mutating func member(_ key: StaticString, _ value: Int64?) {
         guard let value else { return }
         self.key(key)
         integer(value)
     }
 
     /// The same for a boolean.
-    package mutating func member(_ key: String, _ value: Bool?) {
+    package mutating func member(_ key: StaticString, _ value: Bool?) {
         guard let value else { return }
         self.key(key)
         separate()
@@ -90,24 +97,37 @@ package struct JSONWriter: Sendable {
     }
 
     /// The same for a number as it was sent.
-    package mutating func member(_ key: String, _ value: JSONNumber?) {
+    package mutating func member(_ key: StaticString, _ value: JSONNumber?) {
         guard let value else { return }
         self.key(key)
         raw(value.literal)
     }
 
     /// Writes one member whose value `body` writes; it has to write exactly one.
-    package mutating func member(_ key: String, _ body: (inout JSONWriter) -> Void) {
+    package mutating func member(_ key: StaticString, _ body: (inout JSONWriter) -> Void) {
         self.key(key)
         body(&self)
     }
 
     /// The same where `body` may fail.
     package mutating func member<Failure: Error>(
-        _ key: String, _ body: (inout JSONWriter) throws(Failure) -> Void
+        _ key: StaticString, _ body: (inout JSONWriter) throws(Failure) -> Void
     ) throws(Failure) {
         self.key(key)
         try body(&self)
+    }
+
+    /// Writes one member whose key is known at run time only; nothing for nil.
+    package mutating func member<Value: JSONWritable>(named key: String, _ value: Value?) {
+        if let value { member(named: key) { value.write(to: &$0) } }
+    }
+
+    /// The same where `body` writes the value.
+    package mutating func member(named key: String, _ body: (inout JSONWriter) -> Void) {
+        string(key)
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+        body(&self)
     }
 
     /// Writes one value: an array's element, or the whole text.
@@ -124,9 +144,7 @@ package struct JSONWriter: Sendable {
     /// Writes a string whose inside is already escaped, as `JSONScanner` found it.
     package mutating func string(escaped fragment: Span<UInt8>) {
         separate()
-        bytes.append(UInt8(ascii: "\""))
-        fragment.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
-        bytes.append(UInt8(ascii: "\""))
+        fragment.withUnsafeBufferPointer { appendQuoted($0) }
     }
 
     /// Writes a value that is JSON already. The caller answers for its being exactly one value.
@@ -144,7 +162,10 @@ package struct JSONWriter: Sendable {
     /// Writes a string; only what RFC 8259 demands is escaped: the quote, the backslash and control characters.
     package mutating func string(_ text: String) {
         separate()
-        quote(text)
+        text.utf8.span.withUnsafeBufferPointer { characters in
+            let end = Self.endOfPlain(characters, from: 0)
+            if end == characters.count { appendQuoted(characters) } else { appendEscaped(characters) }
+        }
     }
 
     /// Writes an integer in digits.
@@ -163,10 +184,18 @@ package struct JSONWriter: Sendable {
 
     // MARK: Parts
 
-    private mutating func key(_ key: String) {
-        separate()
-        quote(key)
-        bytes.append(UInt8(ascii: ":"))
+    /// Comma, quotes and colon go with the key in one piece: for each piece the array is asked whether it is shared and has room.
+    private mutating func key(_ key: StaticString) {
+        let characters = UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount)
+        assert(Self.endOfPlain(characters, from: 0) == characters.count, "\(key) has to be escaped")
+        let hasComma = needsComma
+        bytes.append(addingCapacity: characters.count + 4) { output in
+            if hasComma { output.append(UInt8(ascii: ",")) }
+            output.append(UInt8(ascii: "\""))
+            output.append(copying: characters)
+            output.append(UInt8(ascii: "\""))
+            output.append(UInt8(ascii: ":"))
+        }
         needsComma = false
     }
 
@@ -190,18 +219,24 @@ package struct JSONWriter: Sendable {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    private mutating func quote(_ text: String) {
+    /// Characters of which none has to be escaped any more.
+    private mutating func appendQuoted(_ characters: UnsafeBufferPointer<UInt8>) {
+        bytes.append(addingCapacity: characters.count + 2) { output in
+            output.append(UInt8(ascii: "\""))
+            output.append(copying: characters)
+            output.append(UInt8(ascii: "\""))
+        }
+    }
+
+    private mutating func appendEscaped(_ characters: UnsafeBufferPointer<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
-        var text = text
-        text.withUTF8 { characters in
-            var start = 0
-            while true {
-                let end = Self.endOfPlain(characters, from: start)
-                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: characters[start..<end]))
-                if end == characters.count { break }
-                append(escapeOf: characters[end])
-                start = end + 1
-            }
+        var start = 0
+        while true {
+            let end = Self.endOfPlain(characters, from: start)
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: characters[start..<end]))
+            if end == characters.count { break }
+            append(escapeOf: characters[end])
+            start = end + 1
         }
         bytes.append(UInt8(ascii: "\""))
     }
@@ -251,5 +286,14 @@ package struct JSONWriter: Sendable {
 
     private static func hexadecimal(_ digit: UInt8) -> UInt8 {
         digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+    }
+}
+
+extension OutputSpan<UInt8> {
+    @inline(__always) @_lifetime(self: copy self)
+    fileprivate mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
+        withUnsafeMutableBufferPointer { room, count in
+            count = room[count...].initialize(fromContentsOf: bytes)
+        }
     }
 }

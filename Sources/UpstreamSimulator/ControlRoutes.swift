@@ -91,7 +91,7 @@ struct ControlRoutes {
         var writer = JSONWriter(capacity: records.count * 64 + 16)
         // The last one of an id counts: JSON objects here have no name twice.
         let latest = Dictionary(records.map { ($0.id, $0.ended) }) { _, later in later }
-        writer.object { writer in for (id, ended) in latest { writer.member(id, ended) } }
+        writer.object { writer in for (id, ended) in latest { writer.member(named: id, ended) } }
         return writer.bytes
     }
 
@@ -113,7 +113,7 @@ struct ControlRoutes {
             writer.member("method", request.head.method.rawValue)
             writer.member("target", request.head.target.whole.string(in: bytes))
             writer.member("headers") { writer in
-                writer.object { writer in for header in headers { writer.member(header.name, header.values) } }
+                writer.object { writer in for header in headers { writer.member(named: header.name, header.values) } }
             }
             writer.member("body", String(decoding: request.body, as: UTF8.self))
         }

@@ -18,8 +18,8 @@ enum MadeUpLogprobs {
                 writer.array { writer in
                     for token in tokens {
                         writer.object { writer in
-                            if alternatives > 0 { writer.member(token, taken) }
-                            for other in others(token, alternatives) { writer.member(other.token, other.logprob) }
+                            if alternatives > 0 { writer.member(named: token, taken) }
+                            for other in others(token, alternatives) { writer.member(named: other.token, other.logprob) }
                         }
                     }
                 }

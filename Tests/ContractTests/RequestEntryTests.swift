@@ -1,5 +1,6 @@
 import HTTPTypes
 import PlaygroundCore
+import StrictJSON
 import Testing
 
 @testable import APIServer
@@ -12,7 +13,10 @@ struct RequestEntryTests {
             let entry = RequestEntry(
                 id: RequestID(UUIDBytes(high: 1, low: 2)), method: try #require(HTTPRequest.Method(text)), route: "none",
                 status: 405, microseconds: 1, client: "192.0.2.1", user: nil, code: nil, cause: nil)
-            #expect(entry.description.contains(#""method":"\#(logged)""#), "\(entry)")
+            var writer = JSONWriter()
+            writer.object { entry.writeMembers(to: &$0) }
+            let line = String(decoding: writer.bytes, as: UTF8.self)
+            #expect(line.contains(#""method":"\#(logged)""#), "\(line)")
         }
     }
 }

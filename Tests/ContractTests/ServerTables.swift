@@ -30,6 +30,7 @@ struct ServerRoute: Sendable, Hashable {
         return try await withLoop { loop in
             let shared = SharedServices(
                 configuration: configuration, logger: Logger(label: "contract") { _ in SwiftLogNoOpLogHandler() },
+                log: JSONLogHandler(label: "contract", level: .critical, sink: LogSink(descriptor: 2)),
                 metrics: PrometheusMetrics(), process: IDSource().next(), hasher: PasswordHasher(), revoked: RevokedSessions(),
                 draining: DrainingMark(),
                 circuits: configuration.upstreams.map { _ in UpstreamCircuit() }, providers: [])

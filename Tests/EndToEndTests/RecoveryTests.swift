@@ -268,7 +268,7 @@ extension Stack {
     /// Sends a request below `/api/auth`, from nobody in particular.
     func send(_ route: String, _ members: [String: String], on replica: Replica? = nil) throws -> RawClient.Response {
         var writer = JSONWriter()
-        writer.object { writer in for (name, value) in members { writer.member(name, value) } }
+        writer.object { writer in for (name, value) in members { writer.member(named: name, value) } }
         return try ask(
             "POST", "/api/auth/\(route)", ["Content-Type": "application/json"],
             body: String(decoding: writer.bytes, as: UTF8.self),

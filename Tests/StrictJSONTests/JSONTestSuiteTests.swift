@@ -70,7 +70,7 @@ struct NaughtyStringTests {
         #expect(strings.count >= 500)
         for string in strings {
             var writer = JSONWriter()
-            writer.object { $0.member(string, [string]) }
+            writer.object { $0.member(named: string, [string]) }
             if string.unicodeScalars.contains("\0") {
                 #expect(reason { try JSONValue(parsing: writer.bytes) } == .nullCharacter)
                 continue

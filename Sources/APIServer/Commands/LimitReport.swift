@@ -43,6 +43,6 @@ extension PlanLimits {
 extension JSONWriter {
     /// Unlike the API's answers, those of commands name what is absent.
     mutating func memberOrNull(_ name: String, _ value: (some JSONWritable)?) {
-        if let value { member(name, value) } else { member(name) { $0.null() } }
+        if let value { member(named: name, value) } else { member(named: name) { $0.null() } }
     }
 }

@@ -28,7 +28,11 @@ struct RowOptions: ParsableArguments {
         var writer = JSONWriter()
         writer.object { writer in
             for (column, value) in zip(columns, row) {
-                if column == number { writer.member(column, value.flatMap { Int($0) }) } else { writer.member(column, value) }
+                if column == number {
+                    writer.member(named: column, value.flatMap { Int($0) })
+                } else {
+                    writer.member(named: column, value)
+                }
             }
         }
         return writer.bytes

@@ -35,8 +35,8 @@ final class APIResponder: Responder {
         let context = RequestContext(
             request: request, id: ids.next(), clientAddress: proxies.clientAddress(of: request),
             started: SystemClock.monotonicNanoseconds(), meters: unrouted)
-        request.responseFields = Self.baseFields
-        request.responseFields.append(.requestID, context.id.description)
+        request.responseFields.append(Self.baseFields)
+        request.responseFields.append(.requestID, context.id.uuid)
         crossOrigin.apply(to: request)
         do {
             return observed(try route(context), context)
@@ -87,7 +87,7 @@ final class APIResponder: Responder {
     private func bare(_ error: ServiceError, _ requestID: RequestID) -> Response {
         var response = Problem.response(error, requestID: requestID)
         response.fields.append(Self.baseFields)
-        response.fields.append(.requestID, requestID.description)
+        response.fields.append(.requestID, requestID.uuid)
         return response
     }
 

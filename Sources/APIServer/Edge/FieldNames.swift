@@ -1,4 +1,6 @@
+import HTTPCore
 import HTTPTypes
+import PlaygroundCore
 
 extension HTTPField.Name {
     static let requestID = field("X-Request-Id")
@@ -22,5 +24,13 @@ extension HTTPField.Name {
     private static func field(_ name: StaticString) -> HTTPField.Name {
         guard let name = HTTPField.Name("\(name)") else { preconditionFailure("\(name) is no field name") }
         return name
+    }
+}
+
+extension ResponseFields {
+    /// Adds a field whose value is an id.
+    mutating func append(_ name: HTTPField.Name, _ id: UUIDBytes) {
+        let text = id.text
+        append(name, text.span)
     }
 }

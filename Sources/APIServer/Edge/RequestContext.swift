@@ -109,13 +109,20 @@ final class RequestContext {
         return first
     }
 
+    /// Whether the body is said to be JSON. The type that nearly every client writes need not be taken apart.
+    private var hasJSON: Bool {
+        request.bytes.withUnsafeBufferPointer { bytes in
+            guard let type = request.head.fields.first(.contentType, in: bytes.span) else { return false }
+            return type.matches("application/json", in: bytes.span)
+                || MediaType(bytes.span.extracting(type.bounds))?.isJSON == true
+        }
+    }
+
     /// Reads a JSON body. Its type and declared size are judged before a byte is read.
     func json(limit: Int = RequestContext.bodyLimit) async throws(ServiceError) -> [UInt8] {
         if let keptBody { return keptBody }
         if request.hasBody {
-            guard let type = request.value(of: .contentType), MediaType(type)?.isJSON == true else {
-                throw ServiceError(.unsupportedMediaType)
-            }
+            guard hasJSON else { throw ServiceError(.unsupportedMediaType) }
         }
         do {
             if let body = try request.arrivedBody(limit: limit) { return body }

@@ -20,7 +20,7 @@ final class CompletionHandlers {
     private let presets: PresetStore
     private let upstreams: UpstreamPool
     private let revoked: RevokedSessions
-    private let configuration: Configuration
+    private let models: ModelPolicy
     private let userTags: UserTags
     private let ids: IDSource
     private let io: LoopIO
@@ -28,14 +28,14 @@ final class CompletionHandlers {
 
     init(
         limiter: RateLimiter, keyLimiter: KeyLimiter, presets: PresetStore, upstreams: UpstreamPool,
-        revoked: RevokedSessions, configuration: Configuration, userTags: UserTags, ids: IDSource, io: LoopIO
+        revoked: RevokedSessions, models: ModelPolicy, userTags: UserTags, ids: IDSource, io: LoopIO
     ) {
         self.limiter = limiter
         self.keyLimiter = keyLimiter
         self.presets = presets
         self.upstreams = upstreams
         self.revoked = revoked
-        self.configuration = configuration
+        self.models = models
         self.userTags = userTags
         self.ids = ids
         self.io = io
@@ -112,7 +112,7 @@ final class CompletionHandlers {
         do throws(ServiceError) {
             let id = try completionID(context, principal)
             let body = try await context.json()
-            let draft = try CompletionDraft(body, configuration.models)
+            let draft = try CompletionDraft(body, models)
             if let presetID = draft.request.presetID { try await fill(draft, from: presetID, of: principal) }
             return try ask(draft.request, id, principal, context, requestedAt: requestedAt)
         } catch {
@@ -133,7 +133,7 @@ final class CompletionHandlers {
     private func ask(
         _ request: CompletionRequest, _ id: CompletionID, _ principal: Principal, _ context: RequestContext, requestedAt: Int64
     ) throws(ServiceError) -> CompletionAsk {
-        let model = try configuration.models.model(for: request.parameters.model)
+        let model = try models.model(for: request.parameters.model)
         let requestID = context.id
         let relay = try CompletionRelay(
             id: id, owner: principal.userID, sessionID: principal.lifeline,
@@ -235,17 +235,18 @@ final class CompletionHandlers {
                 finishReason: outcome.finishReason, model: outcome.model, upstream: outcome.upstream))
     }
 
+    private static let streamFields: ResponseFields = [.contentType: "text/event-stream; charset=utf-8", .accelBuffering: "no"]
+
     /// What a stream is told to every proxy between here and its client.
     private static func fields(_ ask: CompletionAsk) -> ResponseFields {
         var fields = answerFields(ask)
-        fields.append(.contentType, "text/event-stream; charset=utf-8")
-        fields.append(.accelBuffering, "no")
+        fields.append(streamFields)
         return fields
     }
 
     private static func answerFields(_ ask: CompletionAsk) -> ResponseFields {
         var fields = ResponseFields()
-        fields.append(.answeredCompletionID, ask.relay.id.description)
+        fields.append(.answeredCompletionID, ask.relay.id.uuid)
         fields.append(.maxTokensApplied, ask.maxTokens)
         return fields
     }
@@ -275,16 +276,20 @@ final class CompletionHandlers {
 
 extension RequestContext {
     /// Puts the buckets' state into the answer, whatever it becomes.
-    fileprivate func tell(_ snapshot: BucketSnapshot) {
+    fileprivate func tell(_ snapshot: BucketSnapshot) { request.responseFields.append(snapshot) }
+}
+
+extension ResponseFields {
+    fileprivate mutating func append(_ snapshot: BucketSnapshot) {
         if let requests = snapshot.requests {
-            request.responseFields.append(.limitRequests, requests.limit)
-            request.responseFields.append(.remainingRequests, requests.remaining)
-            request.responseFields.append(.resetRequests, requests.reset.clockText)
+            append(.limitRequests, requests.limit)
+            append(.remainingRequests, requests.remaining)
+            append(.resetRequests, requests.reset.clockText)
         }
         if let tokens = snapshot.tokens {
-            request.responseFields.append(.limitTokens, tokens.limit)
-            request.responseFields.append(.remainingTokens, tokens.remaining)
-            request.responseFields.append(.resetTokens, tokens.reset.clockText)
+            append(.limitTokens, tokens.limit)
+            append(.remainingTokens, tokens.remaining)
+            append(.resetTokens, tokens.reset.clockText)
         }
     }
 }

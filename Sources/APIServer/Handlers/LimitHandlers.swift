@@ -47,7 +47,7 @@ extension PlanLimits {
 }
 
 extension JSONWriter {
-    fileprivate mutating func bucket(_ name: String, _ level: BucketSnapshot.Level?) {
+    fileprivate mutating func bucket(_ name: StaticString, _ level: BucketSnapshot.Level?) {
         guard let level else { return }
         member(name) { writer in
             writer.object { writer in
@@ -58,7 +58,7 @@ extension JSONWriter {
         }
     }
 
-    fileprivate mutating func budget(_ name: String, _ budget: UserStanding.Budget?) {
+    fileprivate mutating func budget(_ name: StaticString, _ budget: UserStanding.Budget?) {
         guard let budget else { return }
         member(name) { writer in
             writer.object { writer in

@@ -56,7 +56,7 @@ struct ModelKnobs {
 
     private func knob(_ name: String, _ type: String, _ writer: inout JSONWriter, _ bounds: (inout JSONWriter) -> Void) {
         guard isTaken(name) else { return }
-        writer.member(name) { writer in
+        writer.member(named: name) { writer in
             writer.object { writer in
                 writer.member("type", type)
                 bounds(&writer)

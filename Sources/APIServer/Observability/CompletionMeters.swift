@@ -10,10 +10,14 @@ final class CompletionMeters {
     private let duration = Timer(label: "completion_duration_seconds")
     private let promptTokens = Counter(label: "completion_tokens_total", dimensions: [("kind", "prompt")])
     private let completionTokens = Counter(label: "completion_tokens_total", dimensions: [("kind", "completion")])
-    private let endings: [String: Counter] = Dictionary(
-        uniqueKeysWithValues: ["done", "stopped", "failed", "client_gone"].map {
-            ($0, Counter(label: "completions_total", dimensions: [("ending", $0)]))
-        })
+    private let done = ending("done")
+    private let stopped = ending("stopped")
+    private let failed = ending("failed")
+    private let clientGone = ending("client_gone")
+
+    private static func ending(_ name: String) -> Counter {
+        Counter(label: "completions_total", dimensions: [("ending", name)])
+    }
 
     /// The limits have decided on a request that asked at `started`, in monotonic nanoseconds.
     func decided(since started: Int64) { admission.recordNanoseconds(SystemClock.monotonicNanoseconds() - started) }
@@ -28,14 +32,12 @@ final class CompletionMeters {
             meters.duration.recordNanoseconds(SystemClock.monotonicNanoseconds() - started)
             meters.promptTokens.increment(by: outcome.usage.promptTokens)
             meters.completionTokens.increment(by: outcome.usage.completionTokens)
-            let ending =
-                switch outcome.ending {
-                case .done: "done"
-                case .stopped: "stopped"
-                case .failed: "failed"
-                case .clientGone: "client_gone"
-                }
-            meters.endings[ending]?.increment()
+            switch outcome.ending {
+            case .done: meters.done.increment()
+            case .stopped: meters.stopped.increment()
+            case .failed: meters.failed.increment()
+            case .clientGone: meters.clientGone.increment()
+            }
         }
     }
 

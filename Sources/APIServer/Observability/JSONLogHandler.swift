@@ -5,8 +5,7 @@ import PlaygroundCore
 import StrictJSON
 import Synchronization
 
-/// Writes one JSON object a line to standard error: `time`, `level`, `message`, `logger`, then the metadata's own keys. A
-/// ``RequestEntry`` stands for several of them.
+/// Writes one JSON object a line to standard error: `time`, `level`, `message`, `logger`, then the metadata's own keys.
 struct JSONLogHandler: LogHandler {
     var metadata = Logger.Metadata()
     var logLevel: Logger.Level
@@ -25,24 +24,24 @@ struct JSONLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var writer = JSONWriter(capacity: 320)
-        writer.object { writer in
-            writer.member("time", Timestamp(microseconds: SystemClock.microseconds()).description)
-            writer.member("level", event.level.rawValue)
-            writer.member("logger", label)
-            writer.member("message", event.message.description)
-            for (key, value) in metadata { Self.writeMember(key, value, to: &writer) }
-            if let extra = event.metadata { for (key, value) in extra { Self.writeMember(key, value, to: &writer) } }
+        write(event.level, event.message.description) { writer in
+            for (key, value) in metadata { writer.member(named: key) { Self.write(value, to: &$0) } }
+            guard let extra = event.metadata else { return }
+            for (key, value) in extra { writer.member(named: key) { Self.write(value, to: &$0) } }
         }
-        sink.append(writer.bytes, flush: event.level >= .warning)
     }
 
-    private static func writeMember(_ key: String, _ value: Logger.MetadataValue, to writer: inout JSONWriter) {
-        if case .stringConvertible(let entry as RequestEntry) = value {
-            entry.writeMembers(to: &writer)
-        } else {
-            writer.member(key) { write(value, to: &$0) }
+    /// Writes a line whose further members `members` writes. Whether the level is logged is the caller's to ask.
+    func write(_ level: Logger.Level, _ message: String, _ members: (inout JSONWriter) -> Void) {
+        var writer = JSONWriter(capacity: 480)
+        writer.object { writer in
+            writer.member("time") { Timestamp(microseconds: SystemClock.microseconds()).write(to: &$0) }
+            writer.member("level", level.rawValue)
+            writer.member("logger", label)
+            writer.member("message", message)
+            members(&writer)
         }
+        sink.append(writer.bytes, flush: level >= .warning)
     }
 
     private static func write(_ value: Logger.MetadataValue, to writer: inout JSONWriter) {
@@ -53,7 +52,7 @@ struct JSONLogHandler: LogHandler {
         case .stringConvertible(let other): writer.string(other.description)
         case .array(let values): writer.array { writer in for value in values { write(value, to: &writer) } }
         case .dictionary(let values):
-            writer.object { writer in for (key, value) in values { writer.member(key) { write(value, to: &$0) } } }
+            writer.object { writer in for (key, value) in values { writer.member(named: key) { write(value, to: &$0) } } }
         }
     }
 }
