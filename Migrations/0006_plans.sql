@@ -178,20 +178,24 @@ as $$
         b.month_tokens + $6)::buckets
 $$;
 
--- Writes rows that are locked.
+-- Writes rows that are locked, whose scopes are among these; the answer is how many there were.
 --
 -- Here and wherever an array says which rows are wanted, their keys are compared with the array itself too: a plan that was made
 -- while a table was small joins the two the other way round, and once it is kept would read all of the table for ever.
-create function write_buckets(changed buckets[]) returns void
+create function write_buckets(scopes uuid[], changed buckets[]) returns bigint
 language plpgsql
 as $$
+declare
+    written bigint;
 begin
     update buckets b set
         request_units = c.request_units, token_units = c.token_units, requests_per_minute = c.requests_per_minute,
         tokens_per_minute = c.tokens_per_minute, in_flight = c.in_flight, at = c.at, day = c.day, day_tokens = c.day_tokens,
         month = c.month, month_tokens = c.month_tokens
     from unnest(changed) as c
-    where b.scope = c.scope and b.scope = any (array(select scope from unnest(changed)));
+    where b.scope = c.scope and b.scope = any (scopes);
+    get diagnostics written = row_count;
+    return written;
 end
 $$;
 
