@@ -81,12 +81,16 @@ begin
                     or exists (
                         select from usage u
                         where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days'),
-                l, t.max_tokens, a.prompt_tokens + t.max_tokens, null, null)::completion_ask
+                l.limits, l.max_tokens, a.prompt_tokens + l.max_tokens, null, null)::completion_ask
             order by a.user_id, a.place)
         from unnest(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
                 as a (completion_id, attempt, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
-            left join user_limits l on l.user_id = a.user_id and l.user_id = any (users)
-            cross join lateral (select least(coalesce(a.wanted, l.max_tokens_default), l.max_tokens_cap) as max_tokens) t);
+            left join lateral (
+                select u as limits, least(coalesce(a.wanted, u.max_tokens_default), u.max_tokens_cap) as max_tokens
+                from user_limits u where u.user_id = a.user_id
+                -- So that it stays a query of its own: a user is looked up by key, and the limits are computed once.
+                offset 0
+            ) l on true);
 end
 $$;
 
