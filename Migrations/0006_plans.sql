@@ -36,6 +36,16 @@ create function limit_of(overrides jsonb, name text, planned bigint) returns big
 language sql immutable parallel safe
 as $$ select case when overrides ? name then (overrides ->> name)::bigint else planned end $$;
 
+-- The texts of an array; null for anything else. A function, so that a query whose users override no models makes nothing ready for it.
+create function texts_of(list jsonb) returns text[]
+language plpgsql immutable parallel safe
+as $$
+begin
+    if jsonb_typeof(list) <> 'array' then return null; end if;
+    return (select array_agg(element) from jsonb_array_elements_text(list) as element);
+end
+$$;
+
 -- What holds for each user.
 create view user_limits as
 select
@@ -45,17 +55,11 @@ select
     limit_of(u.overrides, 'tokens_per_minute', p.tokens_per_minute) as tokens_per_minute,
     limit_of(u.overrides, 'concurrent_streams', p.concurrent_streams) as concurrent_streams,
     limit_of(u.overrides, 'max_tokens_cap', p.max_tokens_cap) as max_tokens_cap,
-    coalesce(
-        limit_of(u.overrides, 'max_tokens_default', p.max_tokens_default),
-        (select max_tokens_default from plans where name = 'default')) as max_tokens_default,
-    case
-        when not u.overrides ? 'models' then p.models
-        when jsonb_typeof(u.overrides -> 'models') = 'array'
-            then (select array_agg(model) from jsonb_array_elements_text(u.overrides -> 'models') as model)
-    end as models,
+    coalesce(limit_of(u.overrides, 'max_tokens_default', p.max_tokens_default), d.max_tokens_default) as max_tokens_default,
+    case when u.overrides ? 'models' then texts_of(u.overrides -> 'models') else p.models end as models,
     limit_of(u.overrides, 'tokens_per_day', p.tokens_per_day) as tokens_per_day,
     limit_of(u.overrides, 'tokens_per_month', p.tokens_per_month) as tokens_per_month
-from users u join plans p on p.name = u.plan;
+from users u join plans p on p.name = u.plan left join plans d on d.name = 'default';
 
 -- The one row about the instance as a whole: what all users together may spend, null for no limit, and whether anybody may.
 create table instance (
@@ -178,20 +182,24 @@ as $$
         b.month_tokens + $6)::buckets
 $$;
 
--- Writes rows that are locked.
+-- Writes rows that are locked, whose scopes are among these; the answer is how many there were.
 --
 -- Here and wherever an array says which rows are wanted, their keys are compared with the array itself too: a plan that was made
 -- while a table was small joins the two the other way round, and once it is kept would read all of the table for ever.
-create function write_buckets(changed buckets[]) returns void
+create function write_buckets(scopes uuid[], changed buckets[]) returns bigint
 language plpgsql
 as $$
+declare
+    written bigint;
 begin
     update buckets b set
         request_units = c.request_units, token_units = c.token_units, requests_per_minute = c.requests_per_minute,
         tokens_per_minute = c.tokens_per_minute, in_flight = c.in_flight, at = c.at, day = c.day, day_tokens = c.day_tokens,
         month = c.month, month_tokens = c.month_tokens
     from unnest(changed) as c
-    where b.scope = c.scope and b.scope = any (array(select scope from unnest(changed)));
+    where b.scope = c.scope and b.scope = any (scopes);
+    get diagnostics written = row_count;
+    return written;
 end
 $$;
 

@@ -32,7 +32,10 @@ create type completion_ask as (
     is_repeated boolean,
     limits user_limits,
     max_tokens bigint,
-    cost bigint
+    cost bigint,
+    -- Where it is admitted: the upstream that is charged, if it has limits, and when.
+    upstream text,
+    admitted_at timestamptz
 );
 
 -- What was decided on one request, and how its user's buckets stand after.
@@ -78,84 +81,82 @@ begin
                     or exists (
                         select from usage u
                         where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days'),
-                l, t.max_tokens, a.prompt_tokens + t.max_tokens)::completion_ask
+                l.limits, l.max_tokens, a.prompt_tokens + l.max_tokens, null, null)::completion_ask
             order by a.user_id, a.place)
         from unnest(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
                 as a (completion_id, attempt, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
-            left join user_limits l on l.user_id = a.user_id and l.user_id = any (users)
-            cross join lateral (select least(coalesce(a.wanted, l.max_tokens_default), l.max_tokens_cap) as max_tokens) t);
+            left join lateral (
+                select u as limits, least(coalesce(a.wanted, u.max_tokens_default), u.max_tokens_cap) as max_tokens
+                from user_limits u where u.user_id = a.user_id
+                -- So that it stays a query of its own: a user is looked up by key, and the limits are computed once.
+                offset 0
+            ) l on true);
 end
+$$;
+
+-- What one request may cost where nothing was used up yet; null for no limit.
+create function most_at_once(limits user_limits, guard instance) returns bigint
+language sql immutable
+as $$
+    select least(
+        limits.tokens_per_minute, limits.tokens_per_day, limits.tokens_per_month, guard.tokens_per_day, guard.tokens_per_month)
 $$;
 
 -- What is to be said to a request, given its user's row and the instance's as they stand at this moment. Where several limits stand
 -- in the way, what cannot pass comes first, then the user's budgets, rates (the longer wait of the two) and slots, then the
--- instance: a wait that is told is that of the limit that is named.
-create function judged(ask completion_ask, mine buckets, guard instance, whole buckets) returns admission
+-- instance. One expression: PL/pgSQL makes each of its own ready anew in every transaction, which costs more than to compute it.
+create function verdict_on(ask completion_ask, mine buckets, guard instance, whole buckets) returns text
+language sql immutable
+as $$
+    select case
+        when (ask.limits).user_id is null then 'unknown_user'
+        when not ask.is_live then 'session_revoked'
+        when ask.is_repeated then 'repeated'
+        when guard.paused_at is not null then 'paused'
+        when ask.model <> all ((ask.limits).models) then 'model_not_allowed'
+        when ask.cost > most_at_once(ask.limits, guard) then 'exceeds_plan'
+        when mine.month_tokens + ask.cost > (ask.limits).tokens_per_month then 'month_budget'
+        when mine.day_tokens + ask.cost > (ask.limits).tokens_per_day then 'day_budget'
+        when wait_for(60000000, mine.request_units, mine.requests_per_minute)
+            > wait_for(ask.cost * 60000000, mine.token_units, mine.tokens_per_minute) then 'request_rate'
+        when wait_for(ask.cost * 60000000, mine.token_units, mine.tokens_per_minute) > 0 then 'token_rate'
+        when mine.in_flight >= (ask.limits).concurrent_streams then 'concurrency'
+        when whole.month_tokens + ask.cost > guard.tokens_per_month then 'instance_month'
+        when whole.day_tokens + ask.cost > guard.tokens_per_day then 'instance_day'
+        else 'admitted'
+    end
+$$;
+
+-- A refusal with what else is told about it. A wait that is told is that of the limit that is named; who is not known hears nothing.
+create function explained(
+    refusal admission, ask completion_ask, mine buckets, guard instance, whole buckets, served buckets[]
+) returns admission
 language plpgsql immutable
 as $$
 declare
-    limits user_limits := ask.limits;
-    answer admission;
+    bare admission;
 begin
-    answer.place := ask.place;
-    answer.verdict := 'unknown_user';
-    if limits.user_id is null then return answer; end if;
-    answer.verdict := 'session_revoked';
-    if not ask.is_live then return answer; end if;
-
-    answer.max_tokens := ask.max_tokens;
-    answer.cost := ask.cost;
-    answer.requests_per_minute := mine.requests_per_minute;
-    answer.request_units := mine.request_units;
-    answer.tokens_per_minute := mine.tokens_per_minute;
-    answer.token_units := mine.token_units;
-    answer.concurrent_streams := limits.concurrent_streams;
-    answer.in_flight := mine.in_flight;
-
-    answer.verdict := 'repeated';
-    if ask.is_repeated then return answer; end if;
-    answer.verdict := 'paused';
-    answer.reason := guard.pause_reason;
-    if guard.paused_at is not null then return answer; end if;
-    answer.reason := null;
-    answer.verdict := 'model_not_allowed';
-    if ask.model <> all (limits.models) then return answer; end if;
-
-    answer.verdict := 'exceeds_plan';
-    answer.remaining := least(
-        limits.tokens_per_minute, limits.tokens_per_day, limits.tokens_per_month, guard.tokens_per_day, guard.tokens_per_month);
-    if ask.cost > answer.remaining then return answer; end if;
-    answer.verdict := 'month_budget';
-    answer.remaining := limits.tokens_per_month - mine.month_tokens;
-    answer.wait := wait_until(mine.month + interval '1 month', mine.at);
-    if ask.cost > answer.remaining then return answer; end if;
-    answer.verdict := 'day_budget';
-    answer.remaining := limits.tokens_per_day - mine.day_tokens;
-    answer.wait := wait_until(mine.day + interval '1 day', mine.at);
-    if ask.cost > answer.remaining then return answer; end if;
-
-    answer.remaining := null;
-    answer.verdict := 'token_rate';
-    answer.wait := wait_for(ask.cost * 60000000, mine.token_units, mine.tokens_per_minute);
-    if wait_for(60000000, mine.request_units, mine.requests_per_minute) > answer.wait then
-        answer.verdict := 'request_rate';
-        answer.wait := wait_for(60000000, mine.request_units, mine.requests_per_minute);
+    if refusal.verdict in ('unknown_user', 'session_revoked') then
+        bare.place := refusal.place;
+        bare.verdict := refusal.verdict;
+        return bare;
     end if;
-    if answer.wait > 0 then return answer; end if;
-    answer.verdict := 'concurrency';
-    answer.wait := null;
-    if mine.in_flight >= limits.concurrent_streams then return answer; end if;
-
-    answer.verdict := 'instance_month';
-    answer.wait := wait_until(whole.month + interval '1 month', whole.at);
-    if whole.month_tokens + ask.cost > guard.tokens_per_month then return answer; end if;
-    answer.verdict := 'instance_day';
-    answer.wait := wait_until(whole.day + interval '1 day', whole.at);
-    if whole.day_tokens + ask.cost > guard.tokens_per_day then return answer; end if;
-
-    answer.verdict := 'admitted';
-    answer.wait := null;
-    return answer;
+    refusal.wait := case refusal.verdict
+        when 'month_budget' then wait_until(mine.month + interval '1 month', mine.at)
+        when 'day_budget' then wait_until(mine.day + interval '1 day', mine.at)
+        when 'request_rate' then wait_for(60000000, mine.request_units, mine.requests_per_minute)
+        when 'token_rate' then wait_for(ask.cost * 60000000, mine.token_units, mine.tokens_per_minute)
+        when 'instance_month' then wait_until(whole.month + interval '1 month', whole.at)
+        when 'instance_day' then wait_until(whole.day + interval '1 day', whole.at)
+        when 'upstream_rate' then upstream_wait(ask.candidates, served, ask.cost)
+    end;
+    refusal.remaining := case refusal.verdict
+        when 'exceeds_plan' then most_at_once(ask.limits, guard)
+        when 'month_budget' then (ask.limits).tokens_per_month - mine.month_tokens
+        when 'day_budget' then (ask.limits).tokens_per_day - mine.day_tokens
+    end;
+    if refusal.verdict = 'paused' then refusal.reason := guard.pause_reason; end if;
+    return refusal;
 end
 $$;
 
@@ -191,15 +192,18 @@ declare
     -- The rows of the instance and of upstreams with limits.
     whole buckets;
     served buckets[] := '{}';
+    verdict text;
+    source text;
     answers admission[] := '{}';
     refusals admission[];
     answer admission;
-    -- What was admitted: the requests, the upstreams that were charged, the moments; and the rows after.
+    -- What was admitted, and the ids of these; the rows after.
     admitted completion_ask[];
-    sources text[];
-    moments timestamptz[];
+    ids uuid[];
     changed buckets[];
     written bigint;
+    is_void boolean;
+    is_taken boolean;
 begin
     select * into guard from instance where only_row;
     is_guarded := guard.tokens_per_day is not null or guard.tokens_per_month is not null;
@@ -214,10 +218,6 @@ begin
             clock := clock_timestamp();
             rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope for no key update);
             is_unflushed := release_early(is_crowded, clock);
-            -- Who gave an attempt up has locked the user's row to say so.
-            if exists (select from voided_attempts where attempt = any (attempts)) then
-                raise exception 'an attempt was given up' using errcode = 'query_canceled';
-            end if;
         else
             rows := array(select b from buckets b where b.scope = any (scopes) order by b.scope);
         end if;
@@ -232,8 +232,7 @@ begin
         refusals := answers;
         answers := '{}';
         admitted := '{}';
-        sources := '{}';
-        moments := '{}';
+        ids := '{}';
         changed := '{}';
         mine := null;
         is_charged := false;
@@ -256,40 +255,39 @@ begin
                 answers := answers || refusals[place];
                 continue;
             end if;
-            answer := judged(ask, mine, guard, whole);
-            if answer.verdict = 'admitted' then
-                answer.upstream := '';
-                if served <> '{}' then answer.upstream := free_upstream(ask.candidates, served, ask.cost); end if;
-                if answer.upstream is null then
-                    answer.verdict := 'upstream_rate';
-                    answer.wait := upstream_wait(ask.candidates, served, ask.cost);
-                end if;
+            verdict := verdict_on(ask, mine, guard, whole);
+            source := '';
+            if verdict = 'admitted' and served <> '{}' then
+                source := free_upstream(ask.candidates, served, ask.cost);
+                if source is null then verdict := 'upstream_rate'; end if;
             end if;
-            if answer.verdict = 'admitted' then
+            if verdict = 'admitted' then
                 mine := charged(mine, 1, 1, ask.cost, ask.cost, ask.cost);
                 is_charged := true;
                 if is_guarded then whole := charged(whole, 1, 1, ask.cost, ask.cost, ask.cost); end if;
-                if answer.upstream <> '' then
+                if source <> '' then
                     served := array(
-                        select case when s.scope = upstream_scope(answer.upstream)
+                        select case when s.scope = upstream_scope(source)
                             then charged(s, 1, 1, ask.cost, ask.cost, ask.cost) else s end
                         from unnest(served) as s);
+                    ask.upstream := source;
                 end if;
-                answer.request_units := mine.request_units;
-                answer.token_units := mine.token_units;
-                answer.in_flight := mine.in_flight;
-                answer.is_unflushed := is_unflushed;
+                ask.admitted_at := mine.at;
                 admitted := admitted || ask;
-                sources := sources || answer.upstream;
-                moments := moments || mine.at;
+                ids := ids || ask.completion_id;
             end if;
+            answer := row(
+                ask.place, verdict, ask.max_tokens, source, ask.cost, mine.requests_per_minute, mine.request_units,
+                mine.tokens_per_minute, mine.token_units, (ask.limits).concurrent_streams, mine.in_flight, null, null, null,
+                is_unflushed)::admission;
+            if verdict <> 'admitted' then answer := explained(answer, ask, mine, guard, whole, served); end if;
             answers := answers || answer;
         end loop;
         if is_charged then changed := changed || mine; end if;
         if is_guarded then changed := changed || whole; end if;
         changed := changed || served;
         exit when cardinality(admitted) = 0 or is_locked;
-        scopes := array(select c.scope from unnest(changed) as c);
+        if cardinality(admitted) < cardinality(asks) then scopes := array(select c.scope from unnest(changed) as c); end if;
         is_locked := true;
     end loop;
 
@@ -297,23 +295,25 @@ begin
         insert into reservations (
             completion_id, attempt, user_id, process_id, reserved_tokens, model, preset_id, max_tokens, prompt_tokens,
             charges_instance, upstream, created_at)
-        select completion_id, attempt, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, nullif(source, ''), moment
-        from unnest(admitted, sources, moments) as a (
-            place, completion_id, attempt, user_id, model, preset_id, candidates, is_live, is_repeated, limits, max_tokens, cost,
-            source, moment)
+        select completion_id, attempt, user_id, holder, cost, model, preset_id, max_tokens, 0, is_guarded, upstream, admitted_at
+        from unnest(admitted)
         order by completion_id
         on conflict do nothing;
         get diagnostics written = row_count;
-        -- Another transaction has taken one of the ids since they were looked for: it runs, or it has run and is billed. From now on
-        -- nobody else can take one.
-        if written < cardinality(admitted) or exists (
-            select from usage u
-            where u.completion_id = any (array(select completion_id from unnest(admitted)))
-                and u.started_at > now() - interval '35 days')
-        then
+        select
+            -- Who gave an attempt up has locked the user's row to say so.
+            exists (select from voided_attempts where attempt = any (attempts)),
+            -- Another transaction may have taken one of the ids since they were looked for: it runs, or it has run and is billed.
+            -- From now on nobody else can take one.
+            exists (select from usage u where u.completion_id = any (ids) and u.started_at > now() - interval '35 days')
+        into is_void, is_taken;
+        if is_void then raise exception 'an attempt was given up' using errcode = 'query_canceled'; end if;
+        if is_taken or written < cardinality(admitted) then
             raise exception 'a completion id was taken meanwhile' using errcode = 'serialization_failure';
         end if;
-        perform write_buckets(changed);
+        if write_buckets(scopes, changed) < cardinality(changed) then
+            raise exception 'a bucket went away while it was locked';
+        end if;
     end if;
     return query select * from unnest(answers);
 end
@@ -342,7 +342,7 @@ begin
         mine := advanced(mine, limits.requests_per_minute, limits.tokens_per_minute, limits_clock());
         if mine.request_units >= 60000000 then
             mine := charged(mine, 0, 1, 0, 0, 0);
-            perform write_buckets(array[mine]);
+            perform write_buckets(array[sender], array[mine]);
         end if;
     end if;
     return query select mine.requests_per_minute, mine.request_units, mine.tokens_per_minute, mine.token_units;

@@ -291,7 +291,7 @@ begin
         changed := changed
             || charged(mine, -change.slots, -change.requests, -change.tokens, -change.of_day, -change.of_month);
     end loop;
-    perform write_buckets(changed);
+    perform write_buckets(scopes, changed);
     return query select id, is_late from unnest(held || known) as id;
 end
 $$;

@@ -125,8 +125,8 @@ grant select, insert, update, delete on processes to playground_app;
 
 -- The arithmetic in their statements.
 grant execute on function
-    limit_of(jsonb, text, bigint), advanced(buckets, bigint, bigint, timestamptz), refilled(bigint, bigint, timestamptz, timestamptz),
-    full_level(), utc_day(timestamptz), utc_month(timestamptz), limits_clock()
+    limit_of(jsonb, text, bigint), texts_of(jsonb), advanced(buckets, bigint, bigint, timestamptz),
+    refilled(bigint, bigint, timestamptz, timestamptz), full_level(), utc_day(timestamptz), utc_month(timestamptz), limits_clock()
     to playground_app;
 
 -- From here on the tasks of servers before a user is known, or for all users.

@@ -65,9 +65,9 @@ struct ConnectionHandle: ~Copyable {
         PQsendPrepare(connection, name, sql, 0, nil) == 1
     }
 
-    func sendPrepared(name: String, _ values: ParameterBuffer) -> Bool {
+    func sendPrepared(name: String, _ values: ParameterBuffer, _ form: PostgresStatement.Form) -> Bool {
         values.withPointers { count, values, lengths, formats in
-            PQsendQueryPrepared(connection, name, count, values, lengths, formats, 0) == 1
+            PQsendQueryPrepared(connection, name, count, values, lengths, formats, form.rawValue) == 1
         }
     }
 

@@ -136,7 +136,7 @@ final class PostgresConnection {
             guard let preparation = prepared[step.statement.name] else { continue }
             precondition(
                 preparation.statement.sql == step.statement.sql, "two statements are named \(step.statement.name)")
-            isSent = isSent && handle?.sendPrepared(name: step.statement.name, step.values) == true
+            isSent = isSent && handle?.sendPrepared(name: step.statement.name, step.values, step.statement.form) == true
             expected.append(.step(call, preparation))
         }
         isSent = isSent && handle?.sync() == true

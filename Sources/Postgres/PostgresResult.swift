@@ -8,11 +8,13 @@ package struct PostgresResult: Sendable {
     package let count: Int
     /// The number of columns.
     package let columns: Int
+    private let isBinary: Bool
 
     init(_ handle: ResultHandle) {
         self.handle = handle
         count = handle.rows
         columns = handle.columns
+        isBinary = handle.isBinary
     }
 
     /// The number of rows that an INSERT, UPDATE or DELETE changed, or a SELECT returned.
@@ -40,11 +42,13 @@ package struct PostgresResult: Sendable {
     /// nil for SQL NULL.
     package func intIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
         guard let field = try field(row, column) else { return nil }
-        guard let integer = Self.integer(field) else { throw unreadable("an integer", row, column) }
+        guard let integer = isBinary ? Self.binaryInteger(field) : Self.integer(field) else {
+            throw unreadable("an integer", row, column)
+        }
         return integer
     }
 
-    /// A floating-point or numeric value; NULL throws.
+    /// A floating-point value, as text also a numeric one; NULL throws.
     package func double(_ row: Int, _ column: Int) throws(PostgresError) -> Double {
         try required(doubleIfPresent(row, column), row, column)
     }
@@ -52,7 +56,10 @@ package struct PostgresResult: Sendable {
     /// nil for SQL NULL.
     package func doubleIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Double? {
         guard let field = try field(row, column) else { return nil }
-        guard let double = Double(String(decoding: field, as: UTF8.self)) else { throw unreadable("a number", row, column) }
+        let double =
+            isBinary
+            ? Self.word(field).map { Double(bitPattern: $0) } : Double(String(decoding: field, as: UTF8.self))
+        guard let double else { throw unreadable("a number", row, column) }
         return double
     }
 
@@ -65,8 +72,8 @@ package struct PostgresResult: Sendable {
     package func boolIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Bool? {
         guard let field = try field(row, column) else { return nil }
         switch (field.count, field.first) {
-        case (1, UInt8(ascii: "t")): return true
-        case (1, UInt8(ascii: "f")): return false
+        case (1, isBinary ? 1 : UInt8(ascii: "t")): return true
+        case (1, isBinary ? 0 : UInt8(ascii: "f")): return false
         default: throw unreadable("a boolean", row, column)
         }
     }
@@ -85,7 +92,9 @@ package struct PostgresResult: Sendable {
     /// nil for SQL NULL.
     package func uuidIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> UUIDBytes? {
         guard let field = try field(row, column) else { return nil }
-        guard let uuid = UUIDBytes(utf8: field) else { throw unreadable("a UUID", row, column) }
+        guard let uuid = isBinary ? Self.binaryUUID(field) : UUIDBytes(utf8: field) else {
+            throw unreadable("a UUID", row, column)
+        }
         return uuid
     }
 
@@ -94,9 +103,10 @@ package struct PostgresResult: Sendable {
         try required(bytesIfPresent(row, column), row, column)
     }
 
-    /// A bytea in hex form (\x..., the server's default); nil for SQL NULL.
+    /// A bytea, as text in hex form (\x..., the server's default); nil for SQL NULL.
     package func bytesIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> [UInt8]? {
         guard let field = try field(row, column) else { return nil }
+        if isBinary { return Array(field) }
         guard field.count >= 2, field.count % 2 == 0, field[0] == UInt8(ascii: "\\"), field[1] == UInt8(ascii: "x") else {
             throw unreadable("bytes", row, column)
         }
@@ -142,6 +152,29 @@ package struct PostgresResult: Sendable {
         }
         if isNegative { return value }
         return value == .min ? nil : -value
+    }
+
+    /// Two, four or eight bytes, the highest first.
+    private static func binaryInteger(_ field: UnsafeBufferPointer<UInt8>) -> Int64? {
+        let bytes = UnsafeRawBufferPointer(field)
+        return switch field.count {
+        case 8: Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
+        case 4: Int64(Int32(bigEndian: bytes.loadUnaligned(as: Int32.self)))
+        case 2: Int64(Int16(bigEndian: bytes.loadUnaligned(as: Int16.self)))
+        default: nil
+        }
+    }
+
+    private static func binaryUUID(_ field: UnsafeBufferPointer<UInt8>) -> UUIDBytes? {
+        guard field.count == 16 else { return nil }
+        let bytes = UnsafeRawBufferPointer(field)
+        return UUIDBytes(
+            high: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+            low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+    }
+
+    private static func word(_ field: UnsafeBufferPointer<UInt8>) -> UInt64? {
+        field.count == 8 ? UInt64(bigEndian: UnsafeRawBufferPointer(field).loadUnaligned(as: UInt64.self)) : nil
     }
 
     private static func nibble(_ byte: UInt8) -> UInt8? {

@@ -39,6 +39,8 @@ final class ResultHandle: @unchecked Sendable {
 
     var rows: Int { Int(PQntuples(result)) }
     var columns: Int { Int(PQnfields(result)) }
+    /// Whether all fields are in binary form, rather than texts.
+    var isBinary: Bool { PQbinaryTuples(result) == 1 }
     /// The number of rows that the command changed or returned; 0 for commands that count none.
     var affected: Int { PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? 0 }
 
@@ -46,9 +48,11 @@ final class ResultHandle: @unchecked Sendable {
     func field(_ row: Int, _ column: Int) -> UnsafeBufferPointer<UInt8>? {
         let row = Int32(truncatingIfNeeded: row)
         let column = Int32(truncatingIfNeeded: column)
-        if PQgetisnull(result, row, column) == 1 { return nil }
+        let length = Int(PQgetlength(result, row, column))
+        // NULL has no length.
+        if length == 0, PQgetisnull(result, row, column) == 1 { return nil }
         let bytes = UnsafeRawPointer(PQgetvalue(result, row, column))?.assumingMemoryBound(to: UInt8.self)
-        return UnsafeBufferPointer(start: bytes, count: Int(PQgetlength(result, row, column)))
+        return UnsafeBufferPointer(start: bytes, count: length)
     }
 
     /// The server's error; nil when libpq made the result itself, because the connection was lost.

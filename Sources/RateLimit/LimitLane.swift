@@ -24,7 +24,7 @@ package final class LimitLane: Sendable {
         let settlements = SettlementWriter(database: database, io: loop.io, logger: logger)
         let reservations = ReservationWriter(
             database: database, process: process, deadline: deadline.wholeMilliseconds, io: loop.io, settlements: settlements)
-        let writers = LoopBound(LimitWriters(settlements: settlements, reservations: reservations, io: loop.io), on: loop)
+        let writers = LoopBound(LimitWriters(settlements: settlements, reservations: reservations), on: loop)
         self.writers = writers
         loop.spawn { loop in await writers.value(on: loop).settlements.run() }
         loop.spawn { loop in await writers.value(on: loop).reservations.run() }
@@ -33,43 +33,38 @@ package final class LimitLane: Sendable {
     /// The writers themselves, for who is on their loop; nil elsewhere.
     func writers(on loop: isolated EventLoop) -> LimitWriters? { loop === self.loop ? writers.value(on: loop) : nil }
 
-    /// Has work done on the writers' loop; what is handed over by one loop begins in that order.
-    func handOver(_ work: @escaping @Sendable (LimitWriters) async -> Void) {
-        loop.spawn { [writers] loop in await work(writers.value(on: loop)) }
+    /// Has orders taken on the writers' loop.
+    func handOver(_ orders: [LimitOrder]) {
+        loop.spawn { [writers] loop in
+            let writers = writers.value(on: loop)
+            for order in orders { writers.take(order) }
+        }
     }
+}
+
+/// What a loop asks of the lane.
+enum LimitOrder: Sendable {
+    case reserve(ReservationRequest, UnsafeContinuation<ReservationWriter.Outcome, Never>)
+    case settle(Settlement)
+    /// Of an admission that nobody waits for any more.
+    case undo(ReservationRequest)
 }
 
 /// Who writes reservations and settlements, on the loop of their lane.
 final class LimitWriters {
-    /// Settlements that may wait for the database before nothing more is admitted.
-    private static let highestBacklog = 16_384
-    /// After its last byte an answer holds its slot for so long at most, where its user is short of slots and the database well.
-    private static let handingBack = Duration.milliseconds(25)
-
     let settlements: SettlementWriter
     let reservations: ReservationWriter
-    private let io: LoopIO
 
-    init(settlements: SettlementWriter, reservations: ReservationWriter, io: LoopIO) {
+    init(settlements: SettlementWriter, reservations: ReservationWriter) {
         self.settlements = settlements
         self.reservations = reservations
-        self.io = io
     }
 
-    /// Who finds no slot free is looked at again a moment later: an answer that has just ended, on whichever replica, is about to give
-    /// its slot back, and whoever asks for one completion after another shall not be told of two.
-    func reserve(_ request: ReservationRequest) async -> ReservationWriter.Outcome {
-        let first = await ask(request)
-        guard case .success(.refused(let error, _)) = first, error.code == .concurrencyLimit else { return first }
-        await io.pause(Self.handingBack)
-        return await ask(request)
-    }
-
-    private func ask(_ request: ReservationRequest) async -> ReservationWriter.Outcome {
-        guard settlements.count < Self.highestBacklog else {
-            return .failure(ReservationWriter.unavailable("settlements are waiting for the database"))
+    func take(_ order: LimitOrder) {
+        switch order {
+        case .reserve(let request, let continuation): reservations.reserve(request, continuation)
+        case .settle(let settlement): settlements.settle(settlement)
+        case .undo(let request): settlements.undo(request)
         }
-        settlements.hurry(for: request.userID)
-        return await reservations.reserve(request)
     }
 }

@@ -16,7 +16,7 @@ enum LimitStatements {
             concurrent_streams, in_flight, wait, remaining, reason,
             is_unflushed
         from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) order by place
-        """)
+        """, results: .binary)
 
     /// The column of ``reserve`` that says whether a ``flush`` has to come before it is believed.
     static let reserveUnflushed = 13
@@ -36,7 +36,8 @@ enum LimitStatements {
     /// stands for none. $12 whether the rows have had to be waited for lately.
     static let settle = PostgresStatement(
         "limits_settle",
-        "select completion_id, is_unflushed from settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+        "select completion_id, is_unflushed from settle_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        results: .binary)
 
     /// The column of ``settle`` that says so.
     static let settleUnflushed = 1

@@ -69,17 +69,17 @@ package final class ProcessLease {
         while true {
             let orphans = try await database.execute(LeaseStatements.orphans, [.uuid(process.uuid)], deadline: Self.deadline)
             if orphans.isEmpty { return count }
-            var columns = SettlementColumns()
+            var settlements: [Settlement] = []
             for row in orphans.rows {
                 let usage = Usage(
                     promptTokens: Int(try orphans.int(row, 1)), completionTokens: Int(try orphans.int(row, 2)),
                     source: .estimated, maxTokensApplied: 0)
                 let completionID = CompletionID(try orphans.uuid(row, 0))
                 let attempt = try orphans.uuidIfPresent(row, 3)
-                columns.append(
+                settlements.append(
                     Settlement(completionID: completionID, attempt: attempt, usage: usage, outcome: .processLost))
             }
-            _ = try await columns.write(to: database, deadline: Self.deadline)
+            _ = try await SettlementColumns(settlements).write(to: database, deadline: Self.deadline)
             count += orphans.count
         }
     }

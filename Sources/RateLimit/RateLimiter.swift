@@ -17,6 +17,8 @@ package final class RateLimiter {
     private let lane: LimitLane
     /// Nil on the loops that the lane does not work on.
     private let writers: LimitWriters?
+    /// What this turn of the loop asks of the lane, which works on another: one hand-over for all reservations.
+    private var orders: [LimitOrder] = []
     private var progress = ProgressSchedule()
 
     /// - Parameters:
@@ -38,10 +40,7 @@ package final class RateLimiter {
     /// Throws `database_unavailable` when the database has not decided within the lane's deadline (fail closed). Should it still
     /// admit the completion later, that is undone.
     package func reserve(_ request: ReservationRequest) async throws(ServiceError) -> Admission {
-        if let writers { return try await writers.reserve(request).get() }
-        return try await withUnsafeContinuation { continuation in
-            lane.handOver { writers in continuation.resume(returning: await writers.reserve(request)) }
-        }.get()
+        try await withUnsafeContinuation { give(.reserve(request, $0)) }.get()
     }
 
     /// Takes one request and no tokens for a request that was refused after its sender was known.
@@ -61,10 +60,7 @@ package final class RateLimiter {
 
     /// Settles an admitted completion. Returns at once and cannot fail: it is written again until the database has taken it.
     /// Settling a completion twice changes nothing.
-    package func settle(_ settlement: Settlement) {
-        if let writers { return writers.settlements.settle(settlement) }
-        lane.handOver { $0.settlements.settle(settlement) }
-    }
+    package func settle(_ settlement: Settlement) { give(.settle(settlement)) }
 
     /// The settlement of a completion that has ended and that the database has not taken yet; known to the limiter on the lane's
     /// own loop alone.
@@ -105,7 +101,22 @@ package final class RateLimiter {
     }
 
     /// Undoes an admission that the database may have made, or may still make.
-    func undo(_ request: ReservationRequest) { lane.handOver { $0.settlements.undo(request) } }
+    func undo(_ request: ReservationRequest) { give(.undo(request)) }
+
+    private func give(_ order: LimitOrder) {
+        if let writers { return writers.take(order) }
+        if orders.isEmpty { io.atEndOfTurn { [self] in handOver() } }
+        orders.append(order)
+        // Whoever learns that a completion has ended shall find its settlement on the lane's loop.
+        if case .reserve = order { return }
+        handOver()
+    }
+
+    private func handOver() {
+        if orders.isEmpty { return }
+        lane.handOver(orders)
+        orders = []
+    }
 
     /// Settlements that the database has not taken yet, as far as the lane works on this loop.
     package var backlog: Int { writers?.settlements.count ?? 0 }

@@ -47,12 +47,13 @@ package struct LimitedUpstreams: Sendable, Equatable {
 
     /// - Parameter candidates: in the order in which they are asked; names are without commas.
     package init(_ candidates: [(name: String, hasLimits: Bool)]) {
-        var names: [String] = []
-        for candidate in candidates {
-            names.append(candidate.hasLimits ? candidate.name : "")
+        var names = ""
+        for (place, candidate) in candidates.enumerated() {
+            if place > 0 { names += "," }
             if !candidate.hasLimits { break }
+            names += candidate.name
         }
-        self.names = names.joined(separator: ",")
+        self.names = names
     }
 }
 

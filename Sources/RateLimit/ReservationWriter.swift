@@ -11,11 +11,16 @@ final class ReservationWriter {
         let request: ReservationRequest
         /// The loop's millisecond by which it has to be decided.
         let end: Int64
+        let isSecondLook: Bool
         let continuation: UnsafeContinuation<Outcome, Never>
     }
 
     /// Requests in one statement.
     private static let batchSize = 500
+    /// Settlements that may wait for the database before nothing more is admitted.
+    private static let highestBacklog = 16_384
+    /// After its last byte an answer holds its slot for so long at most, where its user is short of slots and the database well.
+    private static let handingBack = Duration.milliseconds(25)
     /// Nanoseconds from one statement to the next, at least: a statement costs the database the same for one request as for
     /// several, and under load that is what everybody waits for.
     private static let spacing: Int64 = 2_000_000
@@ -48,13 +53,27 @@ final class ReservationWriter {
     deinit { spacer?.close() }
 
     /// Fails with `database_unavailable` when the database has not decided within the deadline.
-    func reserve(_ request: ReservationRequest) async -> Outcome {
-        if isClosed { return .failure(Self.unavailable("the limiter is closed")) }
-        let end = io.now + deadline
-        return await withUnsafeContinuation { continuation in
-            waiting.append(Entry(request: request, end: end, continuation: continuation))
-            signal.give()
+    func reserve(_ request: ReservationRequest, _ continuation: UnsafeContinuation<Outcome, Never>) {
+        ask(request, continuation, isSecondLook: false)
+    }
+
+    private func ask(_ request: ReservationRequest, _ continuation: UnsafeContinuation<Outcome, Never>, isSecondLook: Bool) {
+        let entry = Entry(
+            request: request, end: io.now + deadline, isSecondLook: isSecondLook, continuation: continuation)
+        if isClosed { return refuse(entry, Self.unavailable("the limiter is closed")) }
+        guard settlements.count < Self.highestBacklog else {
+            return refuse(entry, Self.unavailable("settlements are waiting for the database"))
         }
+        settlements.hurry(for: request.userID)
+        waiting.append(entry)
+        signal.give()
+    }
+
+    /// Who finds no slot free is looked at again a moment later: an answer that has just ended, on whichever replica, is about to give
+    /// its slot back, and whoever asks for one completion after another shall not be told of two.
+    private func lookAgain(_ entry: Entry) {
+        let timer = LoopTimer { [self] in ask(entry.request, entry.continuation, isSecondLook: true) }
+        io.schedule(timer, after: Self.handingBack)
     }
 
     /// Writes until closed.
@@ -87,34 +106,40 @@ final class ReservationWriter {
 
     /// The next batch. An id that comes twice is left for the one after: by then the first has its row.
     private func take() -> [Entry] {
-        var ids: Set<CompletionID> = []
-        var batch: [Entry] = []
-        var left: [Entry] = []
-        for entry in waiting {
-            if batch.count < Self.batchSize, ids.insert(entry.request.completionID).inserted {
-                batch.append(entry)
-            } else {
-                left.append(entry)
+        var batch = waiting
+        waiting = []
+        // Compared one by one: in batches of this size that costs no more than to hash them.
+        var ids: [CompletionID] = []
+        ids.reserveCapacity(batch.count)
+        batch.removeAll { entry in
+            if ids.count < Self.batchSize, !ids.contains(entry.request.completionID) {
+                ids.append(entry.request.completionID)
+                return false
             }
+            waiting.append(entry)
+            return true
         }
-        waiting = left
         return batch
     }
 
     private func write(_ batch: [Entry]) async {
-        guard let end = batch.map(\.end).min() else { return }
+        guard let end = batch.lazy.map(\.end).min() else { return }
         do throws(PostgresError) {
             let left = Duration.milliseconds(max(1, end - io.now))
             let isCrowded = crowd.isCrowded(now: io.now)
             let result = try await database.executeDurably(
-                LimitStatements.reserve, values(of: batch.map(\.request), isCrowded), isCrowded: isCrowded, deadline: left,
+                LimitStatements.reserve, values(of: batch, isCrowded), isCrowded: isCrowded, deadline: left,
                 unflushed: LimitStatements.reserveUnflushed,
                 onReleased: { crowd.released(now: io.now) })
             guard result.count == batch.count else { throw .decoding("\(result.count) decisions on \(batch.count) requests") }
             var decisions: [Decision] = []
             for row in result.rows { decisions.append(try Decision(result, row: row)) }
             for (entry, decision) in zip(batch, decisions) {
-                entry.continuation.resume(returning: .success(decision.admission(of: entry.request.attempt)))
+                if decision.verdict == .concurrency, !entry.isSecondLook {
+                    lookAgain(entry)
+                } else {
+                    entry.continuation.resume(returning: .success(decision.admission(of: entry.request.attempt)))
+                }
             }
         } catch {
             await failed(batch, error)
@@ -140,18 +165,18 @@ final class ReservationWriter {
 
     private func refuse(_ entry: Entry, _ error: ServiceError) { entry.continuation.resume(returning: .failure(error)) }
 
-    private func values(of requests: [ReservationRequest], _ isCrowded: Bool) -> [PostgresValue] {
+    private func values(of batch: [Entry], _ isCrowded: Bool) -> [PostgresValue] {
         [
             .uuid(process.uuid),
-            .uuidArray(requests.map { $0.completionID.uuid }),
-            .uuidArray(requests.map { $0.attempt }),
-            .uuidArray(requests.map { $0.userID.uuid }),
-            .uuidArray(requests.map { $0.sessionID?.uuid }),
-            .intArray(requests.map { Int64(max(0, $0.promptTokens)) }),
-            .intArray(requests.map { $0.maxTokens.map { Int64($0) } }),
-            .textArray(requests.map(\.model)),
-            .uuidArray(requests.map { $0.presetID?.uuid }),
-            .textArray(requests.map(\.upstreams.names)),
+            .uuidArray(batch.map { $0.request.completionID.uuid }),
+            .uuidArray(batch.map { $0.request.attempt }),
+            .uuidArray(batch.map { $0.request.userID.uuid }),
+            .uuidArray(batch.map { $0.request.sessionID?.uuid }),
+            .intArray(batch.map { Int64(max(0, $0.request.promptTokens)) }),
+            .intArray(batch.map { $0.request.maxTokens.map { Int64($0) } }),
+            .textArray(batch.map(\.request.model)),
+            .uuidArray(batch.map { $0.request.presetID?.uuid }),
+            .textArray(batch.map(\.request.upstreams.names)),
             .bool(isCrowded),
         ]
     }

@@ -5,30 +5,22 @@ import Postgres
 struct SettlementColumns {
     /// A count that exceeds this is nonsense from an upstream; billed at this, it cannot overflow a bucket.
     private static let highestCount = Int(TokenBucket.highestRate / 2)
-    private var completions: [UUIDBytes?] = []
-    private var attempts: [UUIDBytes?] = []
-    private var promptTokens: [Int64?] = []
-    private var completionTokens: [Int64?] = []
-    private var cachedTokens: [Int64?] = []
-    private var reasoningTokens: [Int64?] = []
-    private var sources: [String] = []
-    private var outcomes: [String] = []
-    private var finishReasons: [String] = []
-    private var models: [String] = []
-    private var upstreams: [String] = []
+    private let values: [PostgresValue]
 
-    mutating func append(_ settlement: Settlement) {
-        completions.append(settlement.completionID.uuid)
-        attempts.append(settlement.attempt)
-        promptTokens.append(Self.count(settlement.usage.promptTokens))
-        completionTokens.append(Self.count(settlement.usage.completionTokens))
-        cachedTokens.append(Self.count(settlement.usage.cachedTokens))
-        reasoningTokens.append(Self.count(settlement.usage.reasoningTokens))
-        sources.append(settlement.usage.source.rawValue)
-        outcomes.append(settlement.outcome.rawValue)
-        finishReasons.append(Self.storable(settlement.finishReason ?? "", atMost: 100))
-        models.append(Self.storable(settlement.model ?? "", atMost: 200))
-        upstreams.append(settlement.upstream ?? "")
+    init(_ settlements: [Settlement]) {
+        values = [
+            .uuidArray(settlements.map(\.completionID.uuid)),
+            .uuidArray(settlements.map(\.attempt)),
+            .intArray(settlements.map { Self.count($0.usage.promptTokens) }),
+            .intArray(settlements.map { Self.count($0.usage.completionTokens) }),
+            .intArray(settlements.map { Self.count($0.usage.cachedTokens) }),
+            .intArray(settlements.map { Self.count($0.usage.reasoningTokens) }),
+            .textArray(settlements.map(\.usage.source.rawValue)),
+            .textArray(settlements.map(\.outcome.rawValue)),
+            .textArray(settlements.map { Self.storable($0.finishReason ?? "", atMost: 100) }),
+            .textArray(settlements.map { Self.storable($0.model ?? "", atMost: 200) }),
+            .textArray(settlements.map { $0.upstream ?? "" }),
+        ]
     }
 
     /// - Parameters:
@@ -37,18 +29,13 @@ struct SettlementColumns {
     /// - Returns: the completions that need no further attempt.
     func write(
         to database: PostgresClient, deadline: Duration, isCrowded: Bool = false, onReleased: () -> Void = {}
-    ) async throws(PostgresError) -> Set<CompletionID> {
-        let values: [PostgresValue] = [
-            .uuidArray(completions), .uuidArray(attempts), .intArray(promptTokens), .intArray(completionTokens),
-            .intArray(cachedTokens),
-            .intArray(reasoningTokens), .textArray(sources), .textArray(outcomes), .textArray(finishReasons), .textArray(models),
-            .textArray(upstreams), .bool(isCrowded),
-        ]
+    ) async throws(PostgresError) -> [CompletionID] {
         let result = try await database.executeDurably(
-            LimitStatements.settle, values, isCrowded: isCrowded, deadline: deadline,
+            LimitStatements.settle, values + [.bool(isCrowded)], isCrowded: isCrowded, deadline: deadline,
             unflushed: LimitStatements.settleUnflushed, onReleased: onReleased)
-        var acknowledged: Set<CompletionID> = []
-        for row in result.rows { acknowledged.insert(CompletionID(try result.uuid(row, 0))) }
+        var acknowledged: [CompletionID] = []
+        acknowledged.reserveCapacity(result.count)
+        for row in result.rows { acknowledged.append(CompletionID(try result.uuid(row, 0))) }
         return acknowledged
     }
 

@@ -17,41 +17,51 @@ struct SettlementQueue {
     static let highestAttempts = 4
 
     private var waiting: [Entry] = []
+    /// Taken last.
+    private var taken: [Entry] = []
     /// Queued or being written.
-    private var known: [CompletionID: Settlement] = [:]
+    private var known: Set<CompletionID> = []
     private var limit = Self.batchSize
 
     var isEmpty: Bool { known.isEmpty }
     var count: Int { known.count }
 
     /// The settlement that is queued or being written.
-    func settlement(of completionID: CompletionID) -> Settlement? { known[completionID] }
+    func settlement(of completionID: CompletionID) -> Settlement? {
+        guard known.contains(completionID) else { return nil }
+        let entry = taken.first { $0.completionID == completionID } ?? waiting.first { $0.completionID == completionID }
+        return entry?.settlement
+    }
 
     /// Queues a settlement, unless the completion has one already.
     mutating func add(_ settlement: Settlement) {
-        if known[settlement.completionID] != nil { return }
-        known[settlement.completionID] = settlement
-        waiting.append(Entry(settlement: settlement))
+        if known.insert(settlement.completionID).inserted { waiting.append(Entry(settlement: settlement)) }
     }
 
     /// The next entries to write; they stay known until ``finished(_:acknowledged:)`` or ``failed(_:isPoison:)``.
     mutating func take() -> [Entry] {
-        let batch = Array(waiting.prefix(limit))
-        waiting.removeFirst(batch.count)
-        return batch
+        if waiting.count <= limit {
+            taken = waiting
+            waiting = []
+        } else {
+            taken = Array(waiting.prefix(limit))
+            waiting.removeFirst(limit)
+        }
+        return taken
     }
 
     /// The database has taken the batch.
     /// - Returns: the completions that it does not know after several attempts, and that are given up.
-    mutating func finished(_ batch: [Entry], acknowledged: Set<CompletionID>) -> [CompletionID] {
+    mutating func finished(_ batch: [Entry], acknowledged: some Sequence<CompletionID>) -> [CompletionID] {
         limit = min(Self.batchSize, limit * 2)
+        let before = known.count
+        for completionID in acknowledged { known.remove(completionID) }
+        if before - known.count == batch.count { return [] }
         var abandoned: [CompletionID] = []
-        for var entry in batch {
+        for var entry in batch where known.contains(entry.completionID) {
             entry.attempts += 1
-            if acknowledged.contains(entry.completionID) {
-                known[entry.completionID] = nil
-            } else if entry.attempts >= Self.highestAttempts {
-                known[entry.completionID] = nil
+            if entry.attempts >= Self.highestAttempts {
+                known.remove(entry.completionID)
                 abandoned.append(entry.completionID)
             } else {
                 waiting.append(entry)
@@ -66,7 +76,7 @@ struct SettlementQueue {
     /// - Returns: the completion that is given up.
     mutating func failed(_ batch: [Entry], isPoison: Bool) -> CompletionID? {
         if isPoison, batch.count == 1, let entry = batch.first {
-            known[entry.completionID] = nil
+            known.remove(entry.completionID)
             return entry.completionID
         }
         if isPoison { limit = max(1, batch.count / 2) }

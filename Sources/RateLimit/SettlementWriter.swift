@@ -162,10 +162,8 @@ final class SettlementWriter {
         }
     }
 
-    private func settle(_ batch: [SettlementQueue.Entry]) async throws(PostgresError) -> Set<CompletionID> {
-        var columns = SettlementColumns()
-        for entry in batch { columns.append(entry.settlement) }
-        return try await columns.write(
+    private func settle(_ batch: [SettlementQueue.Entry]) async throws(PostgresError) -> [CompletionID] {
+        try await SettlementColumns(batch.map(\.settlement)).write(
             to: database, deadline: Self.deadline, isCrowded: crowd.isCrowded(now: io.now)
         ) { crowd.released(now: io.now) }
     }

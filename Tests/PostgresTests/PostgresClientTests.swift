@@ -1,8 +1,9 @@
 import EventLoop
 import PlaygroundCore
-import Postgres
 import TestSupport
 import Testing
+
+@testable import Postgres
 
 @Suite
 struct PostgresClientTests {
@@ -17,6 +18,37 @@ struct PostgresClientTests {
                     }
                 }
                 try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("what is sent comes back the same, whether results are texts or in binary form")
+    func forms() async throws {
+        let columns = """
+            select $1::bigint, $2::int, (-3)::smallint, $3::float8, $4::boolean, not $4::boolean, $5::uuid, $6::bytea, $7::text,
+                null::bigint, null::text, cardinality($8::text[]), ($9::bigint[])[2], ($9::bigint[])[1], ($10::uuid[])[1], ($8::text[])[2]
+            """
+        let uuid = UUIDBytes(high: 0x0123_4567_89AB_7DEF, low: 0x8000_0000_0000_00FF)
+        let values: [PostgresValue] = [
+            .int(Int64.min), .int(-7), .double(-0.1), .bool(true), .uuid(uuid), .bytes([0, 255]), .text("größer, \"x\""),
+            .textArray(["", "zwei", "a,b"]), .intArray([nil, .max]), .uuidArray([uuid, nil]),
+        ]
+        try await withDatabase(PostgresServer.shared().freshDatabase()) { database in
+            for statement in [
+                PostgresStatement(name: "as_text", sql: columns, effect: .read),
+                PostgresStatement(name: "as_binary", sql: columns, effect: .read, form: .binary),
+            ] {
+                let row = try await database.execute(statement, values)
+                #expect(
+                    try [row.int(0, 0), row.int(0, 1), row.int(0, 2), row.int(0, 11), row.int(0, 12)] == [.min, -7, -3, 3, .max])
+                #expect(try row.double(0, 3) == -0.1)
+                #expect(try [row.bool(0, 4), row.bool(0, 5)] == [true, false])
+                #expect(try [row.uuid(0, 6), row.uuid(0, 14)] == [uuid, uuid])
+                #expect(try row.bytes(0, 7) == [0, 255])
+                #expect(try [row.string(0, 8), row.string(0, 15)] == ["größer, \"x\"", "zwei"])
+                #expect(try row.intIfPresent(0, 9) == nil && row.stringIfPresent(0, 10) == nil && row.intIfPresent(0, 13) == nil)
+                #expect(throws: PostgresError.self) { try row.bool(0, 0) }
+                #expect(throws: PostgresError.self) { try row.uuid(0, 8) }
             }
         }
     }

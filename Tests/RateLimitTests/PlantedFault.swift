@@ -40,7 +40,7 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
 
     static let lostSettlement = PlantedFault(
         "a settlement that is lost: what it gives back is not written", in: "settle_completions",
-        "perform write_buckets(changed);", becomes: "")
+        "perform write_buckets(scopes, changed);", becomes: "")
 
     static let lostRefund = PlantedFault(
         "a settlement that gives a slot back and keeps the tokens", in: "settle_completions",
@@ -63,7 +63,7 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
     /// Found only where a twin comes and goes while a batch waits.
     static let unseenTwin = PlantedFault(
         "ids that were taken meanwhile are looked for among what runs, not among what has run", in: "reserve_completions",
-        "where u.completion_id = any (array(select completion_id from unnest(admitted)))", becomes: "where false")
+        "where u.completion_id = any (ids)", becomes: "where false")
 
     static let lostDay = PlantedFault(
         "a day that is over still counts what is given back", in: "settle_completions",
