@@ -14,12 +14,11 @@ package final class Exchange {
     /// Later the server may have done what it was asked for, and to ask again might have that paid twice.
     private static let resendLimit: Int64 = 1000
 
-    private let client: HTTPClient
     private let io: LoopIO
-    private let timeouts: ExchangeTimeouts
-    // Unchecked for overlapping accesses, which costs 60 instructions each time: a callback that comes back to this exchange
-    // touches each of these for a moment, and never the decoder that is calling it.
-    @exclusivity(unchecked) private var decoder = ResponseDecoder()
+    // What every event touches stands together, in as few lines of the processor's cache as it can. Unchecked for overlapping accesses,
+    // which costs 60 instructions each time: a callback that comes back to this exchange touches each of these for a moment, and
+    // never the decoder that is calling it.
+    @exclusivity(unchecked) private var link: Link?
     @exclusivity(unchecked) private var receiver: (any ResponseReceiver)?
     @exclusivity(unchecked) private var awaiting = Awaiting.connection
     @exclusivity(unchecked) private var isSending = false
@@ -29,7 +28,9 @@ package final class Exchange {
     @exclusivity(unchecked) private var isEnded = false
     @exclusivity(unchecked) private var isReadDue = false
     @exclusivity(unchecked) private var isRequestCut = false
-    @exclusivity(unchecked) private var link: Link?
+    @exclusivity(unchecked) private var decoder = ResponseDecoder()
+    private let client: HTTPClient
+    private let timeouts: ExchangeTimeouts
     @exclusivity(unchecked) private var attempt: ConnectAttempt?
     /// Kept until it need not be sent again.
     @exclusivity(unchecked) private var request: [UInt8]

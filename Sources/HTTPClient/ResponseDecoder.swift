@@ -17,13 +17,13 @@ struct ResponseDecoder: ~Copyable {
     static let interimLimit = 16
 
     private var phase = Phase.head
+    private var chunks = ChunkedDecoder()
     /// Replaced by a new one after each head: a quiet stream holds no room for fields.
     private var parser = ResponseHeadParser()
     /// The beginning of a head that came in pieces.
     private var headBytes: [UInt8] = []
     private var interimCount = 0
     private var remaining = 0
-    private var chunks = ChunkedDecoder()
     /// Whether the connection may be used again after this answer.
     private(set) var keepAlive = false
 

@@ -41,22 +41,22 @@ final class Connection: Channel {
     static let longestBurst = 16
 
     let context: ServerContext
+    // What a stream touches for every event stands together, in as few lines of the processor's cache as it can. Unchecked for overlapping
+    // accesses, which costs 60 instructions each time: none is held while anything is called.
+    @exclusivity(unchecked) var outbox: [UInt8] = []
+    @exclusivity(unchecked) var outboxStart = 0
+    @exclusivity(unchecked) var isThrottled = false
+    @exclusivity(unchecked) var canRead = false
+    @exclusivity(unchecked) var peerHasFinished = false
+    @exclusivity(unchecked) var isGone = false
     /// Told when this connection is closed.
     private let share: LoopShare?
     /// Beyond capacity: answers one request, and that with 503 unless the responder lets it pass.
     let isOverflow: Bool
     var parser: RequestParser
     var inbox: [UInt8] = []
-    // Unchecked for overlapping accesses, which costs 60 instructions each time: what a stream touches for every event. None is
-    // held while anything is called.
-    @exclusivity(unchecked) var outbox: [UInt8] = []
-    @exclusivity(unchecked) var outboxStart = 0
-    @exclusivity(unchecked) var isThrottled = false
     /// Set while the client is owed something, as of the last look.
     var sendPace: SendPace?
-    @exclusivity(unchecked) var canRead = false
-    @exclusivity(unchecked) var peerHasFinished = false
-    @exclusivity(unchecked) var isGone = false
     var hasTimedOut = false
     var wait = Wait.nothing
     var waiter: UnsafeContinuation<Void, Never>?

@@ -31,6 +31,7 @@ extension CompletionRelay {
         hasHead = false
         isUnused = false
         if !isPrepared { restart(pending) }
+        state.pointee.silenceMilliseconds = upstream.silenceMilliseconds
         state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
         state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
         arm()
@@ -135,7 +136,7 @@ extension CompletionRelay {
         guard state.pointee.stream.hasTokens else { return }
         let isFirst = state.pointee.clock.firstTokenAt != RelayClock.never
         state.pointee.clock.firstTokenAt = RelayClock.never
-        if !isPaused { state.pointee.clock.silenceAt = pool.io.now + upstream.silenceMilliseconds }
+        if !isPaused { state.pointee.clock.silenceAt = pool.io.now + state.pointee.silenceMilliseconds }
         if isFirst { arm() }
     }
 

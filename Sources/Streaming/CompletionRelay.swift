@@ -20,11 +20,28 @@ package final class CompletionRelay {
     struct State: ~Copyable {
         var stream: CompletionStream
         var clock = RelayClock()
+        /// How long the upstream that is asked may be silent.
+        var silenceMilliseconds: Int64 = 0
         /// How many events the stream had when it was last looked at.
         var seenEvents = 0
         /// When the timer fires; ``RelayClock/never`` while it is not armed.
         var armedAt = RelayClock.never
     }
+
+    // What every event touches stands together, in as few lines of the processor's cache as it can.
+    let pool: UpstreamPool
+    // Behind a pointer because accesses through one are not checked for exclusivity, which costs on every event.
+    let state: UnsafeMutablePointer<State>
+    /// The loop's scratch, or the text collected so far.
+    var output: UnsafeMutablePointer<OutputBuffer>
+    var sink: (any ByteSink)?
+    /// What waits for the end; nil before the start and after the end.
+    var continuation: UnsafeContinuation<Void, Never>?
+    var refusal: Refusal?
+    private(set) var isCollecting = false
+    var isCommitted = false
+    var isPaused = false
+    var step = CompletionStream.Step.goesOn
 
     /// Names it towards client and bill.
     package let id: CompletionID
@@ -32,14 +49,9 @@ package final class CompletionRelay {
     package let owner: UserID
     /// The login or API key it runs under; nil for a token of another kind.
     package let sessionID: SessionID?
-    let pool: UpstreamPool
     let encodeProblem: (ServiceError) -> [UInt8]
     /// The loop's millisecond at which the answer has to begin.
     let commitTime: Int64
-    // Behind a pointer because accesses through one are not checked for exclusivity, which costs on every event.
-    let state: UnsafeMutablePointer<State>
-    /// The loop's scratch, or the text collected so far.
-    var output: UnsafeMutablePointer<OutputBuffer>
     /// Nil from the moment on at which the answer has begun: nobody is asked again.
     var pending: PendingRequest?
     /// Who is asked, and since when.
@@ -49,24 +61,16 @@ package final class CompletionRelay {
     var hasHead = false
     var startedAt: Int64 = 0
     var exchange: (any UpstreamExchange)?
-    var sink: (any ByteSink)?
     var timer: LoopTimer?
     /// The registry's own.
     var entry: RelayRegistry.Entry?
-    /// What waits for the end; nil before the start and after the end.
-    var continuation: UnsafeContinuation<Void, Never>?
     private var ending = CompletionOutcome.Ending.clientGone
-    var refusal: Refusal?
-    var step = CompletionStream.Step.goesOn
     /// How it is to end as soon as it starts.
     private var earlyEnding: CompletionOutcome.Ending?
     /// No upstream was asked, or the last one that was has given nothing.
     var isUnused = true
     /// An upstream took the request and failed without refusing it: what that has cost, nobody tells.
     var mayHaveCost = false
-    private(set) var isCollecting = false
-    var isCommitted = false
-    var isPaused = false
 
     /// - Parameters:
     ///   - requestedAt: when the request came, by ``LoopIO/now``.
