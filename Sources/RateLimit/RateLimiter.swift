@@ -17,7 +17,7 @@ package final class RateLimiter {
     private let lane: LimitLane
     /// Nil on the loops that the lane does not work on.
     private let writers: LimitWriters?
-    /// What this turn of the loop asks of the lane, which works on another: one hand-over for all reservations.
+    /// What this turn of the loop asks of the lane, which works on another: one hand-over for all of it.
     private var orders: [LimitOrder] = []
     private var progress = ProgressSchedule()
 
@@ -63,9 +63,11 @@ package final class RateLimiter {
     package func settle(_ settlement: Settlement) { give(.settle(settlement)) }
 
     /// The settlement of a completion that has ended and that the database has not taken yet; known to the limiter on the lane's
-    /// own loop alone.
+    /// own loop alone, and until it is handed over there to the one that was given it.
     package func pendingSettlement(of completionID: CompletionID) -> Settlement? {
-        writers?.settlements.settlement(of: completionID)
+        if let writers { return writers.settlements.settlement(of: completionID) }
+        for case .settle(let settlement) in orders where settlement.completionID == completionID { return settlement }
+        return nil
     }
 
     /// Writes what this server's environment says of plan `default` and of upstreams with limits, where the database has it
@@ -107,9 +109,6 @@ package final class RateLimiter {
         if let writers { return writers.take(order) }
         if orders.isEmpty { io.atEndOfTurn { [self] in handOver() } }
         orders.append(order)
-        // Whoever learns that a completion has ended shall find its settlement on the lane's loop.
-        if case .reserve = order { return }
-        handOver()
     }
 
     private func handOver() {
@@ -124,7 +123,7 @@ package final class RateLimiter {
     /// Waits until every settlement is written, at most for `timeout`, and ends the lane's work: on its own loop, after the
     /// limiters of all others were drained, which have handed over what they had.
     package func drain(_ timeout: Duration) async {
-        guard let writers else { return }
+        guard let writers else { return handOver() }
         writers.reservations.close()
         await writers.settlements.drain(until: io.now + timeout.wholeMilliseconds)
         let left = writers.settlements.count

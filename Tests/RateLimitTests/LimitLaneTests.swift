@@ -50,6 +50,7 @@ extension DatabaseTests {
                             outcome: .done))
                 }
                 // Whoever waits for the settlements of the lane waits for those that other loops have handed over.
+                await second.drain(.seconds(5))
                 #expect(second.backlog == 0)
             }
             #expect(try await first.settled())
