@@ -46,6 +46,25 @@ struct ResponseEncoderTests {
         #expect(text(.init(code: 599), [:], .none) == "HTTP/1.1 599 \r\n" + date)
     }
 
+    @Test("setting a field puts one line behind the others in place of the one that was there")
+    func setting() {
+        var fields: ResponseFields = [.cacheControl: "no-store", .server: "x"]
+        fields[.cacheControl] = "no-transform"
+        fields[.age] = "1"
+        #expect(fields == [.server: "x", .cacheControl: "no-transform", .age: "1"])
+        fields[.server] = nil
+        #expect(fields == [.cacheControl: "no-transform", .age: "1"])
+        #expect(fields[.cacheControl] == "no-transform")
+        #expect(fields[.server] == nil)
+    }
+
+    @Test("numbers stand in digits, negative ones too")
+    func numbers() {
+        var fields = ResponseFields()
+        for number in [0, 7, -12, .max, .min] { fields.append(.age, number) }
+        #expect(fields == [.age: "0", .age: "7", .age: "-12", .age: "\(Int.max)", .age: "\(Int.min)"])
+    }
+
     @Test("a value cannot begin a new line")
     func injection() {
         let head = text(.ok, [.location: "/a\r\nSet-Cookie: b=c\n\0"], .length(0))

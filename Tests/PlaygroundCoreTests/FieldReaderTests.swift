@@ -33,6 +33,17 @@ struct FieldReaderTests {
         #expect(failure("") { _ in }?.code == .invalidJSON)
     }
 
+    @Test("a field is found whatever the length of its name", arguments: [0, 1, 15, 16, 62, 63, 64, 127, 128, 300])
+    func nameLengths(count: Int) throws {
+        let name = String(repeating: "n", count: count)
+        var reader = try FieldReader(body: Array(#"{"\#(name)":1}"#.utf8))
+        #expect(reader.contains(name))
+        #expect(!reader.contains(name + "n"))
+        #expect(!reader.contains(String(repeating: "m", count: count)) || count == 0)
+        #expect(reader.integer(name, in: 1...1) == 1)
+        try reader.finish()
+    }
+
     @Test("typed reads take what fits")
     func reads() throws {
         let body = #"{"s":"é","i":-3,"n":1.50,"b":false,"id":"01890A5D-AC96-774B-BCCE-B302099A8057","l":["a","b"],"one":"c"}"#
