@@ -192,8 +192,7 @@ declare
     -- The rows of the instance and of upstreams with limits.
     whole buckets;
     served buckets[] := '{}';
-    verdict text;
-    source text;
+    verdict text; source text;
     answers admission[] := '{}';
     refusals admission[];
     answer admission;
@@ -202,8 +201,7 @@ declare
     ids uuid[];
     changed buckets[];
     written bigint;
-    is_void boolean;
-    is_taken boolean;
+    is_void boolean; is_taken boolean;
 begin
     select * into guard from instance where only_row;
     is_guarded := guard.tokens_per_day is not null or guard.tokens_per_month is not null;
@@ -250,9 +248,11 @@ begin
                     mine := advanced(mine, (ask.limits).requests_per_minute, (ask.limits).tokens_per_minute, clock);
                 end if;
             end if;
-            -- Who was refused at the first look has no locked row.
+            -- Who was refused at the first look has no locked row, nor who was deleted since.
             if is_locked and mine.scope is null then
-                answers := answers || refusals[place];
+                answer := refusals[place];
+                if answer.verdict = 'admitted' then answer.verdict := 'unknown_user'; end if;
+                answers := answers || answer;
                 continue;
             end if;
             verdict := verdict_on(ask, mine, guard, whole);

@@ -52,9 +52,12 @@ package actor EventLoop {
         try await Task(executorPreference: executor) { try await body(self) }.value
     }
 
+    /// First what somebody waits for, and what follows from it; streams after that. When they come in crowds a request would wait for
+    /// all of them each time that it comes by here, and it comes by several times before its first token.
     private func turn() {
         if io.poll(block: !executor.hasJobs && !io.hasDeferred) { executor.takeRemote() }
         executor.runJobs()
+        io.finishBatch()
         io.runDeferred()
     }
 }

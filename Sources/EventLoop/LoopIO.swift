@@ -11,6 +11,8 @@ package final class LoopIO {
     /// Behind a pointer: other modules do not know of a variable that overlapping accesses to it are not checked.
     private let time: LoopCell<Int64>
     private let poller: Poller
+    /// How many events the wait in hand has brought.
+    private var batch = 0
     private let wheel: TimerWheel
     // Unchecked: taken out before its elements are called.
     @exclusivity(unchecked) private var deferred: [() -> Void] = []
@@ -59,15 +61,20 @@ package final class LoopIO {
     /// Runs `work` once, after the events and jobs in hand: for what is worth doing once for all of them, like a flush.
     package func atEndOfTurn(_ work: @escaping () -> Void) { deferred.append(work) }
 
-    /// Waits for events and delivers them, then fires the timers that are due.
+    /// Waits for events, and delivers those that somebody waits for: requests, answers of the database, other loops' wishes.
+    /// ``finishBatch()`` has to follow.
     /// - Returns: whether other threads have left work.
     func poll(block: Bool) -> Bool {
-        let count = poller.wait(timeout: block ? sleepTime : 0)
+        batch = poller.wait(timeout: block ? sleepTime : 0)
         time.value = Self.clock()
-        let woken = poller.deliver(count)
+        return poller.deliver(batch, bulk: false)
+    }
+
+    /// Delivers what came in bulk with the rest, then fires the timers that are due.
+    func finishBatch() {
+        _ = poller.deliver(batch, bulk: true)
         wheel.advance(to: now)
         poller.bury()
-        return woken
     }
 
     func runDeferred() {

@@ -49,6 +49,9 @@ package final class Exchange {
         timer = LoopTimer { [unowned self] in timedOut() }
     }
 
+    /// Whether there is a connection, on which the request goes out.
+    package var isConnected: Bool { awaiting != .connection }
+
     /// Reads nothing more until ``resume()``; TCP then holds the sender back. The time-out for the first byte rests meanwhile.
     package func pause() { isPaused = true }
 

@@ -32,14 +32,14 @@ final class Link: Channel {
         self.io = io
         isTLS = false
         session = nil
-        super.init(descriptor: descriptor)
+        super.init(descriptor: descriptor, isBulk: true)
     }
 
     init(_ session: consuming TLSSession, descriptor: Int32, io: LoopIO) {
         self.io = io
         isTLS = true
         self.session = consume session
-        super.init(descriptor: descriptor)
+        super.init(descriptor: descriptor, isBulk: true)
     }
 
     override func ready(_ readiness: Readiness) {

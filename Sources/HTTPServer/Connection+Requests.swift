@@ -48,7 +48,8 @@ extension Connection {
             if hasTimedOut { return wait == .head ? .refused(.timedOut) : .over }
             if context.isDraining, inbox.isEmpty { return .over }
             burst = 0
-            if requestCount > 0, inbox.isEmpty, outbox.isEmpty, let other = context.balance?.wayOut() {
+            // Who has just come stays for one request at least.
+            if requestCount > earlierRequests, inbox.isEmpty, outbox.isEmpty, let other = context.balance?.wayOut() {
                 return .moves(to: other)
             }
             return .rests

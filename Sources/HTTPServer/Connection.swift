@@ -68,6 +68,8 @@ final class Connection: Channel {
     var bodyState = BodyState.done
     var expectsContinue = false
     var requestCount = 0
+    /// Of these the ones that it carried before it came to this loop.
+    let earlierRequests: Int
     /// Requests served since this connection last waited for one.
     var burst = 0
     let peerAddress: String
@@ -76,6 +78,7 @@ final class Connection: Channel {
         peerAddress = arrival.peerAddress
         isOverflow = arrival.isOverflow
         requestCount = arrival.requestCount
+        earlierRequests = arrival.requestCount
         self.context = context
         self.share = share
         parser = RequestParser(limits: context.parserLimits)
@@ -118,7 +121,10 @@ final class Connection: Channel {
             case .refused(let error):
                 await refuse(error)
                 mayGoOn = false
-            case .moves(let share): return move(to: share)
+            case .moves(let share):
+                // It may have been cut between the decision and now.
+                if isGone || hasTimedOut { break serving }
+                return move(to: share)
             case .over: break serving
             }
         }
@@ -175,8 +181,7 @@ final class Connection: Channel {
     /// ends in its turn.
     private func begin(_ work: @escaping () async -> Reply, for request: Request) {
         // All of it stays on this loop, and nobody else goes on with it.
-        nonisolated(unsafe) let connection = self
-        nonisolated(unsafe) let deferred = DeferredAnswer(request: request, work: work)
+        nonisolated(unsafe) let (connection, deferred) = (self, DeferredAnswer(request: request, work: work))
         context.loop.spawn { _ in await connection.serve(after: await deferred.done()) }
     }
 

@@ -31,7 +31,7 @@ final class LoopBalance {
     func place() -> LoopShare {
         var least = (share: own, busyness: Double.infinity)
         for share in shares {
-            let busyness = share.busyness
+            let busyness = share.expectedBusyness
             if busyness < configuration.fillLoopsTo { return share }
             if busyness < least.busyness { least = (share, busyness) }
         }
@@ -51,7 +51,7 @@ final class LoopBalance {
         nextLook = io.now + Self.interval
         refuge = nil
         guard shares.count > 1, own.busyness >= configuration.relieveLoopsFrom else { return }
-        let others = shares.filter { $0 !== own }.map { (share: $0, busyness: $0.busyness) }
+        let others = shares.filter { $0 !== own }.map { (share: $0, busyness: $0.expectedBusyness) }
         guard let idlest = others.min(by: { $0.busyness < $1.busyness }), idlest.busyness < configuration.fillLoopsTo else {
             return
         }

@@ -27,10 +27,18 @@ final class LoopShare: Sendable {
     /// Connections given to the loop that are neither closed nor gone to another.
     var openConnections: Int { count.load(ordering: .relaxed) }
 
-    /// As ``LoopLoad/value(now:used:)`` has it.
-    var busyness: Double {
+    /// The part of a processor that the loop has had lately.
+    var busyness: Double { look().part }
+
+    /// The same, and what its connections may come to need.
+    var expectedBusyness: Double { look().expected(connections: openConnections) }
+
+    private func look() -> LoopLoad {
         let (now, used) = (SystemClock.monotonicNanoseconds(), loop.processorTime)
-        return load.withLock { $0.value(now: now, used: used) }
+        return load.withLock { load in
+            load.look(now: now, used: used)
+            return load
+        }
     }
 
     /// Has the connection served by this loop.

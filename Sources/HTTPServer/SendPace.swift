@@ -3,7 +3,7 @@ import EventLoop
 /// Judges whether a client takes what it is owed, by what its side has acknowledged.
 ///
 /// What `send` takes is too coarse a measure: the kernel tells of room only when half of the bytes it may keep unsent have
-/// gone (32 of 64 KiB), so that a client at 1 KiB a second would look dead for 32 s. Acknowledged bytes are as fine as TCP
+/// gone (16 of 32 KiB), so that a client at 512 bytes a second would look dead for 32 s. Acknowledged bytes are as fine as TCP
 /// tells. Finer than that nothing can be seen: a receiver's window opens by a part of its buffer at a time, so that a
 /// client that reads one byte a second acknowledges nothing for hours, and is cut like one that reads nothing.
 ///

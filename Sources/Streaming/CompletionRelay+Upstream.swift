@@ -25,7 +25,7 @@ extension CompletionRelay {
 
     private func ask(_ next: Upstream, _ pending: PendingRequest, now: Int64) {
         // The stream of the first attempt is there already, for the upstream that is asked first.
-        let isPrepared = askedAt == 0 && next === upstream && !isCollecting
+        let isPrepared = askedAt == 0 && next === upstream
         upstream = next
         askedAt = now
         hasHead = false

@@ -266,7 +266,8 @@ extension CompletionRelay {
         }
         switch state.pointee.clock.due(at: pool.io.now) {
         // One that has not even begun to answer may not be there: that is not the model taking its time.
-        case .timeOut(.firstToken) where !hasHead: attemptFailed(.timedOut(.firstByte))
+        case .timeOut(.firstToken) where !hasHead:
+            attemptFailed(.timedOut(exchange?.isConnected == false ? .connect : .firstByte))
         case .timeOut(let phase): attemptFailed(.timedOut(phase))
         case .refusal: if let refusal { attemptFailed(refusal.fault) }
         case .attempt: askNext()

@@ -45,7 +45,8 @@ package struct CompletionStream: ~Copyable {
     private let promptEstimate: Int
     private var maxTokensApplied: Int
     private let asksForUsage: Bool
-    /// So many events with a text or a thought are made of `max_tokens` tokens by no upstream that keeps to them.
+    /// So many events with a text are made of `max_tokens` tokens by no upstream that keeps to them, unless it cuts what it has into
+    /// letters: then their texts are short. Thoughts are not counted, because not every upstream counts them.
     private var eventLimit: Int
     private var parser = ServerSentEventParser()
     private var scanner: EventScanner
@@ -62,6 +63,8 @@ package struct CompletionStream: ~Copyable {
     private var uncountedThoughts = 0
     /// All events with a text, or with the log probabilities of a token that has none yet.
     private var texts = 0
+    /// Of all texts together, as they were escaped.
+    private var textBytes = 0
     /// Events without a text in which the model thought aloud: the tokens were generated all the same.
     private var thoughts = 0
     /// All events; comments are none.
@@ -156,7 +159,7 @@ package struct CompletionStream: ~Copyable {
                     break
                 }
                 events += 1
-                if events > eventLimit, texts + thoughts > eventLimit {
+                if events > eventLimit, texts > eventLimit, textBytes > 16 * maxTokensApplied {
                     cutOff(into: output)
                     return .done
                 }
@@ -273,6 +276,7 @@ package struct CompletionStream: ~Copyable {
     private mutating func append(_ text: UnsafeBufferPointer<UInt8>, to output: UnsafeMutablePointer<OutputBuffer>) {
         if text.isEmpty { return }
         texts += 1
+        textBytes += text.count
         uncounted += 1
         if form == .frames {
             StreamFrame.append(text, to: output)

@@ -7,6 +7,8 @@ package protocol UpstreamTransport: AnyObject {
 
 /// One request and its answer, as a relay steers it.
 package protocol UpstreamExchange: AnyObject {
+    /// Whether there is a connection, on which the request goes out.
+    var isConnected: Bool { get }
     /// Stops reading. Bytes that were read already may still come.
     func pause()
     func resume()

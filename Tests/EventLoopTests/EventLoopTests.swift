@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -42,6 +43,30 @@ struct EventLoopTests {
         }
         #expect(stayed)
         loop.stop()
+    }
+
+    @Test("hears who is waited for before streams, and does what follows from it, whatever the kernel tells first")
+    func urgencies() async throws {
+        let order = try await withLoop { loop in
+            let streams = try (0..<3).map { _ in try Wire(isBulk: true) }
+            let answer = try Wire(isBulk: false)
+            for wire in streams + [answer] { loop.io.register(wire) }
+            var order: [String] = []
+            for stream in streams { stream.onReady = { order.append("stream") } }
+            // All of it arrives between two looks at the descriptors, the answer last.
+            for wire in streams + [answer] { wire.ring() }
+            await withUnsafeContinuation { continuation in
+                answer.onReady = {
+                    order.append("answer")
+                    continuation.resume()
+                }
+            }
+            order.append("what waited for it")
+            while order.count < 5 { await loop.io.pause(.milliseconds(1)) }
+            for wire in streams + [answer] { wire.end(on: loop.io) }
+            return order
+        }
+        #expect(order == ["answer", "what waited for it", "stream", "stream", "stream"])
     }
 
     @Test("a kernel timer is never early, is finer than a tick, and lets go of who waits when it is closed")
@@ -117,5 +142,30 @@ struct EventLoopTests {
                 }
             }
         }
+    }
+}
+
+/// One end of a socket pair, and what is done when the other end is rung.
+private final class Wire: Channel {
+    private let far: Int32
+    var onReady: () -> Void = {}
+
+    init(isBulk: Bool) throws {
+        var ends: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { throw TestFailure("no socket pair") }
+        far = ends[1]
+        super.init(descriptor: ends[0], isBulk: isBulk)
+    }
+
+    func ring() { _ = write(far, "x", 1) }
+
+    func end(on io: LoopIO) {
+        io.deregister(self, close: true)
+        close(far)
+    }
+
+    override func ready(_ readiness: Readiness) {
+        // Told once for what can be written, when it is registered.
+        if readiness.contains(.readable) { onReady() }
     }
 }

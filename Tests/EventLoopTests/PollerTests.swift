@@ -34,7 +34,8 @@ struct PollerTests {
         @discardableResult
         func turn() -> Int {
             let count = poller.wait(timeout: 0)
-            _ = poller.deliver(count)
+            _ = poller.deliver(count, bulk: false)
+            _ = poller.deliver(count, bulk: true)
             poller.bury()
             return count
         }

@@ -52,6 +52,14 @@ struct CompletionRelayTimeoutTests {
         #expect(seen.calls == ["cancel"])
     }
 
+    @Test("to give a text is told as not connecting where there is no connection yet")
+    func unconnected() async throws {
+        let seen = try await RelayScene.observe(upstreams: [Self.upstream(firstToken: .milliseconds(50))]) { scene in
+            scene.upstream.connects = false
+        }
+        #expect(seen.thrown?.phase == .connect)
+    }
+
     @Test("to begin the second attempt is not excused by the head of the first")
     func muteAgain() async throws {
         let slow = Self.upstream(firstToken: .milliseconds(50))

@@ -12,7 +12,8 @@ struct CompletionRelayUsageTests {
         let seen = try await RelayScene.observe(collecting: collecting, lingerFor: .milliseconds(50)) { scene in
             scene.upstream.after(.zero) { relay, _ in relay.head() }
             for _ in 0..<100 {
-                scene.upstream.after(.zero) { relay, _ in relay.wakeUp(String(repeating: Completions.event("a"), count: 10)) }
+                scene.upstream.after(.zero) { relay, _ in relay.wakeUp(String(repeating: Completions.event(Self.word), count: 10))
+                }
             }
         }
         #expect(seen.outcome?.ending == .done)
@@ -21,10 +22,26 @@ struct CompletionRelayUsageTests {
         #expect(seen.calls == ["cancel"], "nothing more of it is paid for")
         #expect(seen.runaways == ["default"])
         if collecting {
-            #expect(seen.collected == String(repeating: "a", count: 265))
+            #expect(seen.collected == String(repeating: Self.word, count: 265))
         } else {
-            #expect(seen.text.hasSuffix(Completions.frame("a") + Completions.lastFrame("length", 7, 265, "counted")))
+            #expect(seen.text.hasSuffix(Completions.frame(Self.word) + Completions.lastFrame("length", 7, 265, "counted")))
         }
+    }
+
+    @Test(
+        "an upstream is not cut off that cuts its answer into letters, or whose thoughts are not among its tokens",
+        arguments: [false, true])
+    func letters(thinking: Bool) async throws {
+        let seen = try await RelayScene.observe(upstreams: [UpstreamDescription(kind: thinking ? .chat : .completion)]) { scene in
+            scene.upstream.after(.zero) { relay, _ in
+                relay.head()
+                relay.wakeUp(String(repeating: thinking ? Self.thought : Completions.event("a"), count: 1_500))
+                relay.wakeUp(thinking ? Self.chatEnd : Completions.event("", finish: "stop") + Completions.usage(3, 100))
+                relay.wakeUp(Completions.done)
+            }
+        }
+        #expect(seen.outcome?.finishReason == "stop")
+        #expect(seen.runaways.isEmpty)
     }
 
     @Test("an upstream that makes two events of every token, and a few besides, is not cut off")
@@ -41,6 +58,9 @@ struct CompletionRelayUsageTests {
         #expect(seen.outcome?.usage == RelayScene.usage(3, 100, .exact))
         #expect(seen.runaways.isEmpty)
     }
+
+    static let word = String(repeating: "a", count: 16)
+    static let chatEnd = #"data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"# + "\n\n"
 
     typealias C = Completions
     typealias Retry = CompletionRelayRetryTests

@@ -10,6 +10,8 @@ final class ScriptedUpstream: UpstreamTransport {
     typealias Step = (CompletionRelay, ScriptedExchange) -> Void
 
     private(set) var exchanges: [ScriptedExchange] = []
+    /// Whether its exchanges have a connection.
+    var connects = true
     /// When each request came, in milliseconds since the start.
     private(set) var askedAt: [Int64] = []
     private let io: LoopIO
@@ -32,6 +34,7 @@ final class ScriptedUpstream: UpstreamTransport {
 
     func send(_ body: [UInt8], to relay: CompletionRelay) -> any UpstreamExchange {
         let exchange = ScriptedExchange()
+        exchange.isConnected = connects
         let script = scripts[min(exchanges.count, scripts.count - 1)]
         exchanges.append(exchange)
         askedAt.append(io.now - start)
@@ -56,6 +59,7 @@ final class ScriptedExchange: UpstreamExchange {
     private(set) var calls: [String] = []
     fileprivate var timer: LoopTimer?
     var onResume: () -> Void = {}
+    var isConnected = true
     var isCancelled: Bool { calls.contains("cancel") }
 
     func pause() { calls.append("pause") }
