@@ -74,8 +74,8 @@ package struct Grant: Sendable, Equatable {
     static let plentyOfSlots: Int64 = 100
 }
 
-/// The answer to a reservation that the database has decided on.
-package enum Admission: Sendable, Equatable {
+/// The answer to a reservation that the database has decided on. Indirect, so that who waits for it keeps room for a reference alone.
+package indirect enum Admission: Sendable, Equatable {
     /// Everything is reserved. The completion has to be settled, whatever becomes of it.
     case admitted(Grant)
     /// Nothing is reserved. The error says why, and how long to wait where that is known; no snapshot where the user is not known.

@@ -46,10 +46,7 @@ final class CompletionHandlers {
 
     func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
         let requestedAt = io.now
-        if principal.key != nil, let (error, snapshot) = try await keyLimiter.take(principal) {
-            context.tell(snapshot)
-            throw error
-        }
+        if principal.key != nil { try await takeFromKey(principal, context) }
         let ask = try await prepare(context, principal, requestedAt: requestedAt)
         let asked = SystemClock.monotonicNanoseconds()
         upstreams.openRelays.expect(ask.relay)
@@ -63,6 +60,14 @@ final class CompletionHandlers {
         return .deferred {
             ask.isStream ? await self.stream(ask, context) : await self.collect(ask, context)
         }
+    }
+
+    /// Takes a request from the limit that an API key has of its own.
+    @inline(never)
+    private func takeFromKey(_ principal: Principal, _ context: RequestContext) async throws(ServiceError) {
+        guard let (error, snapshot) = try await keyLimiter.take(principal) else { return }
+        context.tell(snapshot)
+        throw error
     }
 
     @inline(never)
@@ -106,6 +111,7 @@ final class CompletionHandlers {
     }
 
     /// Everything between the token and the reservation; what is refused here costs one request.
+    @inline(never)
     private func prepare(
         _ context: RequestContext, _ principal: Principal, requestedAt: Int64
     ) async throws(ServiceError) -> CompletionAsk {
