@@ -146,12 +146,16 @@ struct UpstreamFaultTests {
         }
     }
 
-    @Test("by starting only a second later costs none of those that ask meanwhile, however many they are", arguments: [2, 5, 20])
+    @Test(
+        "by starting only when it has refused each of those that ask costs none of them, however many they are",
+        arguments: [2, 5, 20])
     func starting(count: Int) async throws {
         let port = try freePort()
         try await Stack.with(environment: ["UPSTREAM_URL": "http://127.0.0.1:\(port)/v1"]) { stack in
             let running = try (0..<count).map { _ in try stack.complete("tokens=3 interval=0", deadline: .seconds(20)) }
-            usleep(1_000_000)
+            try stack.wait("a refusal of each") {
+                stack.server.process.lines.count { $0.contains("attempt failed") } >= count ? () : nil
+            }
             let upstream = try Stack.Replica(
                 ChildProcess("UpstreamSimulator", ["--key", Stack.upstreamKey, "--port", "\(port)"]))
             defer { upstream.process.signal(SIGKILL) }
