@@ -62,7 +62,7 @@ struct Routes {
         authenticated(.patch, "/api/presets/{id}", presets.patch, &router, for: .scope(.presets))
         authenticated(.delete, "/api/presets/{id}", presets.delete, &router, for: .scope(.presets))
 
-        authenticated(.post, "/api/complete", completions.complete, &router, for: .scope(.complete))
+        direct(.post, "/api/complete", completions.complete, &router, for: .scope(.complete))
         authenticated(.get, "/api/complete/{id}", control.status, &router, for: .scope(.complete))
         authenticated(.post, "/api/complete/{id}/stop", control.stop, &router, for: .scope(.complete))
         authenticated(.get, "/api/limits", limits.limits, &router, for: .anybody)
@@ -106,6 +106,13 @@ struct Routes {
         for access: Access = .session
     ) {
         router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .authenticated(access, handler)))
+    }
+
+    private func direct(
+        _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping (RequestContext, Principal) -> Reply,
+        _ router: inout Router<Endpoint>, for access: Access
+    ) {
+        router.add(method, pattern, Endpoint(meters: RouteMeters(route: pattern), handler: .direct(access, handler)))
     }
 
     private func creating(

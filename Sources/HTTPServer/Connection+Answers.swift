@@ -2,8 +2,42 @@ import EventLoop
 import HTTPCore
 import HTTPTypes
 
-/// How answers leave: at once as far as the socket takes them, the rest when it does.
+/// How answers come and leave: at once as far as the socket takes them, the rest when it does.
 extension Connection {
+    /// Begins work whose answer comes by a call. The task sleeps on, and wakes only where the answer takes waiting.
+    /// - Returns: as ``answer(_:)``; the answer may have come before this returns.
+    func start(_ work: (@escaping (Reply) -> Void) -> Void, for request: Request) -> Turn? {
+        answering = .starting
+        work { [self] reply in
+            let isLate = answering == .later
+            answering = .no
+            turnAfterAnswer = turn(after: reply, to: request)
+            if isLate { goOn() }
+        }
+        if answering == .no { return turnAfterAnswer.take() }
+        answering = .later
+        return .rests
+    }
+
+    /// What is left to be done where an answer has come; nil when it is out and the next request may follow.
+    private func turn(after reply: Reply, to request: Request) -> Turn? {
+        guard case .streamed = reply, stream?.isCommitted == true else { return .awaits(request, reply) }
+        let mayGoOn = endedStream(of: request)
+        return mayGoOn && outbox.isEmpty ? nil : .answered(mayGoOn: mayGoOn)
+    }
+
+    private func goOn() {
+        if let next = turnAfterAnswer.take() {
+            turn = next
+            waiter.take()?.resume()
+        } else if canRead || !inbox.isEmpty {
+            // The call may come from somebody who still reads in the loop's one buffer.
+            context.io.atEndOfTurn { [self] in wake() }
+        } else {
+            wake()
+        }
+    }
+
     func openStream(for request: Request, status: HTTPResponse.Status, fields: ResponseFields) -> ResponseStream {
         let isChunked = request.head.version == .http11
         let keepAlive = isChunked && mayContinue(after: request)

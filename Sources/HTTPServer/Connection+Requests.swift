@@ -18,6 +18,7 @@ extension Connection {
 
     /// Reads and answers requests until one of them, or the next bytes, have to be waited for.
     func takeRequests() -> Turn {
+        if answering != .no { return .rests }
         while true {
             if burst >= Self.longestBurst {
                 // The loop looks at its other connections before this one goes on.

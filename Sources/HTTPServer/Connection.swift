@@ -37,6 +37,9 @@ final class Connection: Channel {
         case over
     }
 
+    /// Whether an answer is to come by a call, and whether what brings it has only just been begun.
+    enum Answering { case no, starting, later }
+
     /// Requests of one client that are answered in a row while others wait.
     static let longestBurst = 16
 
@@ -67,6 +70,10 @@ final class Connection: Channel {
     var stream: ResponseStream?
     var bodyState = BodyState.done
     var expectsContinue = false
+    /// No request is looked at before an answer that comes by a call.
+    var answering = Answering.no
+    /// What the answer that came by a call leaves to be done; nil when the next request may follow.
+    var turnAfterAnswer: Turn?
     var requestCount = 0
     /// Of these the ones that it carried before it came to this loop.
     let earlierRequests: Int
@@ -144,6 +151,7 @@ final class Connection: Channel {
         } else {
             reply = context.responder.respond(to: request)
         }
+        if case .later(let work) = reply { return start(work, for: request) }
         guard case .response(let response) = reply, stream == nil, dropsArrivedBody() else { return .awaits(request, reply) }
         let mayGoOn = mayContinue(after: request)
         send(response, request.responseFields, to: request.head.method, keepAlive: mayGoOn)
@@ -155,16 +163,18 @@ final class Connection: Channel {
     private func serve(_ request: Request, _ first: Reply) async -> Bool? {
         var reply = first
         while case .awaited(let work) = reply { reply = await work() }
+        if case .later(let work) = reply {
+            work { answer in self.begin({ answer }, for: request) }
+            return nil
+        }
         if case .deferred(let work) = reply {
             begin(work, for: request)
             return nil
         }
         guard case .response(let response) = reply, stream?.isCommitted != true else {
-            // A stream that has begun is the answer, whatever else is returned.
-            let isWhole = stream?.isFinished == true && stream?.keepsAlive == true
-            endStream()
+            let mayGoOn = endedStream(of: request)
             await flushed()
-            return isWhole && !isGone && mayContinue(after: request)
+            return mayGoOn && !isGone
         }
         endStream()
         if let error = await takeUnreadBody() {
@@ -183,6 +193,14 @@ final class Connection: Channel {
         // All of it stays on this loop, and nobody else goes on with it.
         nonisolated(unsafe) let (connection, deferred) = (self, DeferredAnswer(request: request, work: work))
         context.loop.spawn { _ in await connection.serve(after: await deferred.done()) }
+    }
+
+    /// A stream that has begun is the answer, whatever else is returned.
+    /// - Returns: whether the connection may carry another request.
+    func endedStream(of request: Request) -> Bool {
+        let isWhole = stream?.isFinished == true && stream?.keepsAlive == true
+        endStream()
+        return isWhole && !isGone && mayContinue(after: request)
     }
 
     func mayContinue(after request: Request) -> Bool {

@@ -22,6 +22,9 @@ package enum Reply {
     case response(Response)
     /// The answer went out, or broke off, through the request's ``ResponseStream``.
     case streamed
+    /// The answer comes by a call, once, on this loop, maybe at once: no task waits for it, and nothing is kept for it but what the
+    /// closure holds.
+    case later((_ answered: @escaping (Reply) -> Void) -> Void)
     /// The answer has to be waited for: the connection's task does that.
     case awaited(() async -> Reply)
     /// The rest of the work takes long. It is done on a stack of its own, once that of the request's preparation is given

@@ -28,6 +28,7 @@ package final class LimitLane: Sendable {
         self.writers = writers
         loop.spawn { loop in await writers.value(on: loop).settlements.run() }
         loop.spawn { loop in await writers.value(on: loop).reservations.run() }
+        loop.spawn { loop in await writers.value(on: loop).reservations.tell() }
     }
 
     /// The writers themselves, for who is on their loop; nil elsewhere.
@@ -62,7 +63,7 @@ final class LimitWriters {
 
     func take(_ order: LimitOrder) {
         switch order {
-        case .reserve(let request, let continuation): reservations.reserve(request, continuation)
+        case .reserve(let request, let continuation): reservations.reserve(request) { continuation.resume(returning: $0) }
         case .settle(let settlement): settlements.settle(settlement)
         case .undo(let request): settlements.undo(request)
         }

@@ -12,6 +12,7 @@ package final class RateLimiter {
 
     private let database: PostgresClient
     private let deadline: Duration
+    private let loop: EventLoop
     private let io: LoopIO
     private let logger: Logger
     private let lane: LimitLane
@@ -31,16 +32,22 @@ package final class RateLimiter {
         self.deadline = deadline
         self.lane = lane
         self.logger = logger
+        self.loop = loop
         io = loop.io
         writers = lane.writers(on: loop)
     }
 
     /// Reserves a request, the tokens and a slot, or nothing.
     ///
-    /// Throws `database_unavailable` when the database has not decided within the lane's deadline (fail closed). Should it still
+    /// Fails with `database_unavailable` when the database has not decided within the lane's deadline (fail closed). Should it still
     /// admit the completion later, that is undone.
-    package func reserve(_ request: ReservationRequest) async throws(ServiceError) -> Admission {
-        try await withUnsafeContinuation { give(.reserve(request, $0)) }.get()
+    ///
+    /// - Parameter decided: called once, on this loop, which may be before this returns.
+    package func reserve(_ request: ReservationRequest, decided: @escaping (Result<Admission, ServiceError>) -> Void) {
+        if let writers { return writers.reservations.reserve(request, decided: decided) }
+        // Both stay on this loop; only the request itself goes to that of the lane.
+        nonisolated(unsafe) let (limiter, decided) = (self, decided)
+        loop.spawn { _ in decided(await withUnsafeContinuation { limiter.give(.reserve(request, $0)) }) }
     }
 
     /// Takes one request and no tokens for a request that was refused after its sender was known.

@@ -12,11 +12,13 @@ final class ReservationWriter {
         /// The loop's millisecond by which it has to be decided.
         let end: Int64
         let isSecondLook: Bool
-        let continuation: UnsafeContinuation<Outcome, Never>
+        let decided: (Outcome) -> Void
     }
 
     /// Requests in one statement.
     private static let batchSize = 500
+    /// Requests that hear of their decisions between two looks at the descriptors: what each of them does then takes a while.
+    private static let tellings = 32
     /// Settlements that may wait for the database before nothing more is admitted.
     private static let highestBacklog = 16_384
     /// After its last byte an answer holds its slot for so long at most, where its user is short of slots and the database well.
@@ -32,6 +34,9 @@ final class ReservationWriter {
     private let settlements: SettlementWriter
     private var waiting: [Entry] = []
     private var signal = WorkSignal()
+    /// Who has not heard of the decision yet.
+    private var decisions: [(decided: (Outcome) -> Void, outcome: Outcome)] = []
+    private var decisionSignal = WorkSignal()
     private var crowd = CrowdMark()
     private let spacer: KernelTimer?
     /// Nanoseconds of the system's monotonic clock.
@@ -53,13 +58,13 @@ final class ReservationWriter {
     deinit { spacer?.close() }
 
     /// Fails with `database_unavailable` when the database has not decided within the deadline.
-    func reserve(_ request: ReservationRequest, _ continuation: UnsafeContinuation<Outcome, Never>) {
-        ask(request, continuation, isSecondLook: false)
+    /// - Parameter decided: called once, which may be before this returns.
+    func reserve(_ request: ReservationRequest, decided: @escaping (Outcome) -> Void) {
+        ask(request, isSecondLook: false, decided)
     }
 
-    private func ask(_ request: ReservationRequest, _ continuation: UnsafeContinuation<Outcome, Never>, isSecondLook: Bool) {
-        let entry = Entry(
-            request: request, end: io.now + deadline, isSecondLook: isSecondLook, continuation: continuation)
+    private func ask(_ request: ReservationRequest, isSecondLook: Bool, _ decided: @escaping (Outcome) -> Void) {
+        let entry = Entry(request: request, end: io.now + deadline, isSecondLook: isSecondLook, decided: decided)
         if isClosed { return refuse(entry, Self.unavailable("the limiter is closed")) }
         guard settlements.count < Self.highestBacklog else {
             return refuse(entry, Self.unavailable("settlements are waiting for the database"))
@@ -72,7 +77,7 @@ final class ReservationWriter {
     /// Who finds no slot free is looked at again a moment later: an answer that has just ended, on whichever replica, is about to give
     /// its slot back, and whoever asks for one completion after another shall not be told of two.
     private func lookAgain(_ entry: Entry) {
-        let timer = LoopTimer { [self] in ask(entry.request, entry.continuation, isSecondLook: true) }
+        let timer = LoopTimer { [self] in ask(entry.request, isSecondLook: true, entry.decided) }
         io.schedule(timer, after: Self.handingBack)
     }
 
@@ -88,6 +93,22 @@ final class ReservationWriter {
         }
     }
 
+    /// Tells who has been decided on, until closed. Not at once: the next statement goes out first, so that the database works on it
+    /// while these begin.
+    func tell() async {
+        while !isClosed {
+            await withUnsafeContinuation { decisionSignal.keep($0) }
+            let told = decisions
+            decisions = []
+            for (index, (decided, outcome)) in told.enumerated() {
+                if index > 0, index.isMultiple(of: Self.tellings) {
+                    await withUnsafeContinuation { turn in io.atEndOfTurn { turn.resume() } }
+                }
+                decided(outcome)
+            }
+        }
+    }
+
     /// Waits until the last statement is long enough ago. Whoever comes alone does not wait.
     private func keepDistance() async {
         let rest = lastWrite + Self.spacing - SystemClock.monotonicNanoseconds()
@@ -99,9 +120,12 @@ final class ReservationWriter {
     func close() {
         isClosed = true
         spacer?.close()
+        for (decided, outcome) in decisions { decided(outcome) }
+        decisions = []
         for entry in waiting { refuse(entry, Self.unavailable("the limiter is closed")) }
         waiting = []
         signal.give()
+        decisionSignal.give()
     }
 
     /// The next batch. An id that comes twice is left for the one after: by then the first has its row.
@@ -132,13 +156,14 @@ final class ReservationWriter {
                 unflushed: LimitStatements.reserveUnflushed,
                 onReleased: { crowd.released(now: io.now) })
             guard result.count == batch.count else { throw .decoding("\(result.count) decisions on \(batch.count) requests") }
-            var decisions: [Decision] = []
-            for row in result.rows { decisions.append(try Decision(result, row: row)) }
-            for (entry, decision) in zip(batch, decisions) {
+            var made: [Decision] = []
+            made.reserveCapacity(batch.count)
+            for row in result.rows { made.append(try Decision(result, row: row)) }
+            for (entry, decision) in zip(batch, made) {
                 if decision.verdict == .concurrency, !entry.isSecondLook {
                     lookAgain(entry)
                 } else {
-                    entry.continuation.resume(returning: .success(decision.admission(of: entry.request.attempt)))
+                    decide(entry, .success(decision.admission(of: entry.request.attempt)))
                 }
             }
         } catch {
@@ -163,7 +188,14 @@ final class ReservationWriter {
         }
     }
 
-    private func refuse(_ entry: Entry, _ error: ServiceError) { entry.continuation.resume(returning: .failure(error)) }
+    private func decide(_ entry: Entry, _ outcome: Outcome) {
+        // Closed, there is nobody left to tell the others.
+        if isClosed { return entry.decided(outcome) }
+        decisions.append((entry.decided, outcome))
+        decisionSignal.give()
+    }
+
+    private func refuse(_ entry: Entry, _ error: ServiceError) { decide(entry, .failure(error)) }
 
     private func values(of batch: [Entry], _ isCrowded: Bool) -> [PostgresValue] {
         [

@@ -4,7 +4,7 @@ import PlaygroundCore
 // The client's side: what it is sent, and when.
 extension CompletionRelay: ByteSource {
     package func sinkDrained() {
-        guard isPaused, continuation != nil else { return }
+        guard isPaused, isRunning else { return }
         isPaused = false
         restartUpstreamTime()
         arm()
@@ -20,7 +20,7 @@ extension CompletionRelay: ByteSource {
         if !isCommitted { commit() }
         sink.write(output, last: false)
         // The write may have found the client gone and ended all of this.
-        if continuation != nil, !isPaused, sink.isFull { pause() }
+        if isRunning, !isPaused, sink.isFull { pause() }
     }
 
     /// The status stands from here on, and nobody is asked again.
@@ -81,7 +81,7 @@ extension CompletionRelay: ByteSource {
     }
 
     func fail(_ error: ServiceError) {
-        guard continuation != nil else { return }
+        guard isRunning else { return }
         if !state.pointee.stream.hasUse { isUnused = true }
         if exchange != nil, refusal == nil { mayHaveCost = true }
         // With output in hand the completion has begun: that is delivered first.

@@ -47,7 +47,7 @@ extension CompletionRelay {
 
     /// The attempt in hand has come to nothing. Without any output yet, the plan says what follows; else the client hears of it.
     func attemptFailed(_ fault: UpstreamFault) {
-        guard continuation != nil else { return }
+        guard isRunning else { return }
         exchange?.cancel()
         exchange = nil
         refusal = nil
@@ -80,7 +80,7 @@ extension CompletionRelay {
     package func answered(_ answer: UpstreamAnswer) {
         upstream.answered()
         hasHead = true
-        guard continuation != nil else { return }
+        guard isRunning else { return }
         let now = pool.io.now
         if answer.status != 200 {
             isUnused = true
@@ -98,7 +98,7 @@ extension CompletionRelay {
 
     /// Bytes of the upstream's body, good during the call.
     package func bodyReceived(_ bytes: UnsafeBufferPointer<UInt8>) {
-        guard continuation != nil, case .goesOn = step else { return }
+        guard isRunning, case .goesOn = step else { return }
         if let refusal {
             if !refusal.take(bytes) { step = .failed(refusal.fault) }
         } else {
@@ -110,7 +110,7 @@ extension CompletionRelay {
 
     /// All bytes of one wake-up have been given.
     package func readEnded() {
-        guard continuation != nil else { return }
+        guard isRunning else { return }
         switch step {
         case .goesOn:
             noteEvents()
@@ -161,6 +161,6 @@ extension CompletionRelay {
     }
 
     private func conclude() {
-        if continuation != nil { readEnded() } else if let timer { pool.io.cancel(timer) }
+        if isRunning { readEnded() } else if let timer { pool.io.cancel(timer) }
     }
 }

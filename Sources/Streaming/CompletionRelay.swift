@@ -6,7 +6,7 @@ package import PlaygroundCore
 /// The answer's head is held back until there is output, so that a failure before that is still a status, or no failure at all
 /// because an upstream is asked again; it is not held for ever (``RelayTiming``). From then on a comment goes out whenever the
 /// client has heard nothing for a while. A client that leaves ends the exchange at once. All of it runs in calls on one
-/// loop while the handler is suspended.
+/// loop.
 package final class CompletionRelay {
     /// The longest answer of an upstream that refuses, as far as it is read.
     package static let refusalLimit = 64 * 1024
@@ -35,8 +35,8 @@ package final class CompletionRelay {
     /// The loop's scratch, or the text collected so far.
     var output: UnsafeMutablePointer<OutputBuffer>
     var sink: (any ByteSink)?
-    /// What waits for the end; nil before the start and after the end.
-    var continuation: UnsafeContinuation<Void, Never>?
+    /// Called at the end; nil before the start and after the end.
+    private var onEnd: (() -> Void)?
     var refusal: Refusal?
     private(set) var isCollecting = false
     var isCommitted = false
@@ -142,17 +142,21 @@ package final class CompletionRelay {
     /// The name of the upstream that was asked last; nil where none was.
     package var askedUpstream: String? { askedAt == 0 ? nil : upstream.description.name }
 
-    /// Streams the completion into `sink`; suspends once, until it has ended. To be called once; what came of it, ``outcome()``
-    /// tells: a task keeps the room of every value that is alive over a suspension, and of every result, as long as it lasts.
-    package func relay(into sink: any ByteSink) async { await run(sink) }
+    /// Runs from its start to its end.
+    var isRunning: Bool { onEnd != nil }
+
+    /// Streams the completion into `sink`. To be called once; what came of it, ``outcome()`` tells.
+    /// - Parameter onEnd: called once, when it has ended, which may be before this returns.
+    package func relay(into sink: any ByteSink, onEnd: @escaping () -> Void) { start(sink, onEnd) }
 
     /// Collects the completion and writes nothing; `sink` tells when the client leaves. To be called once; ``result()`` tells.
-    package func collect(watching sink: any ByteSink) async {
+    /// - Parameter onEnd: as that of ``relay(into:onEnd:)``.
+    package func collect(watching sink: any ByteSink, onEnd: @escaping () -> Void) {
         isCollecting = true
         output = .allocate(capacity: 1)
         output.initialize(to: OutputBuffer(capacity: 1024))
         state.pointee.stream.form = .text
-        await run(sink)
+        start(sink, onEnd)
     }
 
     /// How a completion that was streamed has ended.
@@ -173,12 +177,12 @@ package final class CompletionRelay {
 
     /// Ends the completion with an error that is not the upstream's: the server stops, or the session was revoked.
     package func abort(_ error: ServiceError) {
-        if continuation == nil { earlyEnding = earlyEnding ?? .failed(error) } else { fail(error) }
+        if !isRunning { earlyEnding = earlyEnding ?? .failed(error) } else { fail(error) }
     }
 
     /// Ends the completion because its owner wants no more of it: what there is so far is the completion, and it ends well.
     package func stop() {
-        guard continuation != nil else {
+        guard isRunning else {
             earlyEnding = earlyEnding ?? .stopped
             return
         }
@@ -190,19 +194,13 @@ package final class CompletionRelay {
         finish(.stopped)
     }
 
-    private func run(_ sink: any ByteSink) async {
-        await withUnsafeContinuation { continuation in
-            if sink.isClosed {
-                pending = nil
-                pool.openRelays.remove(self)
-                return continuation.resume()
-            }
-            self.continuation = continuation
-            start(sink)
+    private func start(_ sink: any ByteSink, _ onEnd: @escaping () -> Void) {
+        if sink.isClosed {
+            pending = nil
+            pool.openRelays.remove(self)
+            return onEnd()
         }
-    }
-
-    private func start(_ sink: any ByteSink) {
+        self.onEnd = onEnd
         self.sink = sink
         sink.source = self
         pool.openRelays.begin(self)
@@ -223,10 +221,9 @@ package final class CompletionRelay {
         return stream
     }
 
-    /// The one way out: lets go of both sides and resumes the handler.
+    /// The one way out: lets go of both sides and tells the handler.
     func finish(_ ending: CompletionOutcome.Ending) {
-        guard let continuation else { return }
-        self.continuation = nil
+        guard let onEnd = onEnd.take() else { return }
         self.ending = ending
         pending = nil
         pool.openRelays.remove(self)
@@ -240,7 +237,7 @@ package final class CompletionRelay {
             exchange?.cancel()
             exchange = nil
         }
-        continuation.resume()
+        onEnd()
     }
 }
 
@@ -258,7 +255,7 @@ extension CompletionRelay {
 
     private func timerFired() {
         state.pointee.armedAt = RelayClock.never
-        guard continuation != nil else {
+        guard isRunning else {
             // The client has had its end for a while, and the upstream still has not ended its body.
             exchange?.cancel()
             exchange = nil
@@ -275,6 +272,6 @@ extension CompletionRelay {
         case .heartbeat: beat()
         case .nothing: break
         }
-        if continuation != nil { arm() }
+        if isRunning { arm() }
     }
 }

@@ -46,9 +46,9 @@ struct ServerRoute: Sendable, Hashable {
                 let (isOpen, keyScope): (Bool, String?) =
                     switch endpoint.handler {
                     case .immediate, .open, .crowded: (true, nil)
-                    case .authenticated(.anybody, _): (false, "any")
-                    case .authenticated(.scope(let scope), _): (false, scope.rawValue)
-                    case .authenticated(.session, _): (false, nil)
+                    case .authenticated(.anybody, _), .direct(.anybody, _): (false, "any")
+                    case .authenticated(.scope(let scope), _), .direct(.scope(let scope), _): (false, scope.rawValue)
+                    case .authenticated(.session, _), .direct(.session, _): (false, nil)
                     }
                 return ServerRoute(method: method.rawValue, pattern: pattern, isOpen: isOpen, keyScope: keyScope)
             }

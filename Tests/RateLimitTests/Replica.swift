@@ -164,3 +164,10 @@ struct Attempt: Sendable {
         }
     }
 }
+
+extension RateLimiter {
+    /// As ``reserve(_:decided:)``, for who waits.
+    func reserve(_ request: ReservationRequest) async throws(ServiceError) -> Admission {
+        try await withUnsafeContinuation { waiter in reserve(request) { waiter.resume(returning: $0) } }.get()
+    }
+}

@@ -135,3 +135,15 @@ enum RelayScene {
             promptTokens: prompt, completionTokens: completion, reasoningTokens: reasoning, source: source, maxTokensApplied: 100)
     }
 }
+
+extension CompletionRelay {
+    /// As ``relay(into:onEnd:)``, for who waits.
+    func relay(into sink: any ByteSink) async {
+        await withUnsafeContinuation { waiter in relay(into: sink) { waiter.resume() } }
+    }
+
+    /// As ``collect(watching:onEnd:)``, for who waits.
+    func collect(watching sink: any ByteSink) async {
+        await withUnsafeContinuation { waiter in collect(watching: sink) { waiter.resume() } }
+    }
+}

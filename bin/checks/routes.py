@@ -4,7 +4,7 @@ import pathlib
 import re
 import sys
 
-ROW = re.compile(r"(?:open|crowded|authenticated|creating|immediate)\(\.(\w+), \"([^\"]+)\"")
+ROW = re.compile(r"(?:open|crowded|authenticated|direct|creating|immediate)\(\.(\w+), \"([^\"]+)\"")
 METHODS = {"get", "put", "post", "delete", "patch", "options", "head", "trace"}
 
 contract = pathlib.Path("openapi.yaml")

@@ -48,6 +48,7 @@ final class APIResponder: Responder {
     /// Tells the observer of the answer, now or when it is known.
     private func observed(_ reply: Reply, _ context: RequestContext) -> Reply {
         switch reply {
+        case .later(let work): return .later { answered in work { answered(self.observed($0, context)) } }
         case .awaited(let work): return .awaited { self.observed(await work(), context) }
         case .deferred(let work): return .deferred { self.observed(await work(), context) }
         case .response, .streamed: break
@@ -111,19 +112,11 @@ final class APIResponder: Responder {
                 try room()
                 return Self.awaited(context) { try await handler(context) }
             case .authenticated(let access, let handler):
-                switch try authentication.caller(of: context) {
-                case .known(let principal):
-                    context.principal = principal
-                    try access.check(principal)
-                    return Self.awaited(context) { try await handler(context, principal) }
-                case .key(let key):
-                    return Self.awaited(context) {
-                        let principal = try await self.authentication.principal(of: key, context)
-                        context.principal = principal
-                        try access.check(principal)
-                        return try await handler(context, principal)
-                    }
+                return try authenticated(context, access) { principal in
+                    Self.awaited(context) { try await handler(context, principal) }
                 }
+            case .direct(let access, let handler):
+                return try authenticated(context, access) { handler(context, $0) }
             }
         case .methodNotAllowed(let allowed):
             if method == .options { return .response(crossOrigin.optionsResponse(to: request, allowed: allowed)) }
@@ -131,6 +124,25 @@ final class APIResponder: Responder {
             throw ServiceError(.methodNotAllowed)
         case .notFound:
             throw ServiceError(.notFound, "There is no such path")
+        }
+    }
+
+    /// Has a handler called for somebody who may call it, as soon as it is known who that is.
+    private func authenticated(
+        _ context: RequestContext, _ access: Access, _ handler: @escaping (Principal) -> Reply
+    ) throws(ServiceError) -> Reply {
+        switch try authentication.caller(of: context) {
+        case .known(let principal):
+            context.principal = principal
+            try access.check(principal)
+            return handler(principal)
+        case .key(let key):
+            return Self.awaited(context) {
+                let principal = try await self.authentication.principal(of: key, context)
+                context.principal = principal
+                try access.check(principal)
+                return handler(principal)
+            }
         }
     }
 

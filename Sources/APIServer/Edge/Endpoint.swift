@@ -13,6 +13,8 @@ struct Endpoint {
         case crowded(room: () throws(ServiceError) -> Void, (RequestContext) async throws -> Reply)
         /// Only with a valid token or key of somebody who may.
         case authenticated(Access, (RequestContext, Principal) async throws -> Reply)
+        /// The same for one that does not wait itself, and says what has to be waited for.
+        case direct(Access, (RequestContext, Principal) -> Reply)
     }
 
     let meters: RouteMeters

@@ -120,16 +120,17 @@ final class RequestContext {
 
     /// Reads a JSON body. Its type and declared size are judged before a byte is read.
     func json(limit: Int = RequestContext.bodyLimit) async throws(ServiceError) -> [UInt8] {
+        if let body = try arrivedJSON(limit: limit) { return body }
+        do { return try await request.body(limit: limit) } catch { throw ServiceError(error, limit: limit) }
+    }
+
+    /// The same where all of the body has come already; nil where it has not.
+    func arrivedJSON(limit: Int = RequestContext.bodyLimit) throws(ServiceError) -> [UInt8]? {
         if let keptBody { return keptBody }
         if request.hasBody {
             guard hasJSON else { throw ServiceError(.unsupportedMediaType) }
         }
-        do {
-            if let body = try request.arrivedBody(limit: limit) { return body }
-            return try await request.body(limit: limit)
-        } catch {
-            throw ServiceError(error, limit: limit)
-        }
+        do { return try request.arrivedBody(limit: limit) } catch { throw ServiceError(error, limit: limit) }
     }
 
     /// The same, and keeps it: it will be asked for again.

@@ -2,16 +2,6 @@ import PlaygroundCore
 import RateLimit
 import Streaming
 
-/// What the client sent, until its preset has filled it in.
-final class CompletionDraft {
-    var request: CompletionRequest
-
-    @inline(never)
-    init(_ body: [UInt8], _ models: ModelPolicy) throws(ServiceError) {
-        request = try CompletionRequest.parse(body: body.span, models: models)
-    }
-}
-
 /// A completion as it will be asked for: the client's request under the server's models, without its texts, and the relay that runs it.
 final class CompletionAsk {
     let relay: CompletionRelay

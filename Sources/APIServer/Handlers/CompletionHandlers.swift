@@ -41,36 +41,92 @@ final class CompletionHandlers {
         self.io = io
     }
 
-    // A function that waits has all it uses in its task's memory, a kilobyte at a time: whatever is large is made in functions that do
-    // not wait, and are not to be merged into one that does.
+    // Each step answers, or says what has to be waited for. As a rule nothing has: what the limits decide and what the upstream sends is
+    // told by calls, and a completion is no task.
 
-    func complete(_ context: RequestContext, _ principal: Principal) async throws -> Reply {
+    func complete(_ context: RequestContext, _ principal: Principal) -> Reply {
         let requestedAt = io.now
-        if principal.key != nil { try await takeFromKey(principal, context) }
-        let ask = try await prepare(context, principal, requestedAt: requestedAt)
-        let asked = SystemClock.monotonicNanoseconds()
-        upstreams.openRelays.expect(ask.relay)
-        do {
-            let admission = try await limiter.reserve(reservation(ask, principal, context))
-            meters.decided(since: asked)
-            try begin(ask, admission, principal, context)
-        } catch {
-            throw await notAdmitted(ask, error, principal, context)
+        if principal.key == nil { return read(context, principal, requestedAt) }
+        return .awaited {
+            do throws(ServiceError) { try await self.takeFromKey(principal, context) } catch { return context.refuse(error) }
+            return self.read(context, principal, requestedAt)
         }
-        return .deferred {
-            ask.isStream ? await self.stream(ask, context) : await self.collect(ask, context)
+    }
+
+    /// Takes the request in. What is refused between here and the reservation costs one request.
+    private func read(_ context: RequestContext, _ principal: Principal, _ requestedAt: Int64) -> Reply {
+        do throws(ServiceError) {
+            let id = try completionID(context, principal)
+            if let body = try context.arrivedJSON() { return prepare(body, id, context, principal, requestedAt) }
+            return .awaited {
+                do throws(ServiceError) {
+                    return self.prepare(try await context.json(), id, context, principal, requestedAt)
+                } catch {
+                    return self.unusable(error, context, principal)
+                }
+            }
+        } catch {
+            return unusable(error, context, principal)
+        }
+    }
+
+    private func prepare(
+        _ body: [UInt8], _ id: CompletionID, _ context: RequestContext, _ principal: Principal, _ requestedAt: Int64
+    ) -> Reply {
+        do throws(ServiceError) {
+            let request = try CompletionRequest.parse(body: body.span, models: models)
+            guard let presetID = request.presetID else {
+                return run(try ask(request, id, principal, context, requestedAt), context, principal)
+            }
+            return .awaited {
+                do throws(ServiceError) {
+                    let filled = try await self.fill(request, from: presetID, of: principal)
+                    return self.run(try self.ask(filled, id, principal, context, requestedAt), context, principal)
+                } catch {
+                    return self.unusable(error, context, principal)
+                }
+            }
+        } catch {
+            return unusable(error, context, principal)
+        }
+    }
+
+    /// Has the limits decide, and runs what they admit.
+    private func run(_ ask: CompletionAsk, _ context: RequestContext, _ principal: Principal) -> Reply {
+        .later { [self] answered in
+            let asked = SystemClock.monotonicNanoseconds()
+            upstreams.openRelays.expect(ask.relay)
+            limiter.reserve(reservation(ask, principal, context)) { [self] decision in
+                do throws(ServiceError) {
+                    let admission = try decision.get()
+                    meters.decided(since: asked)
+                    try begin(ask, admission, principal, context)
+                } catch {
+                    return answered(notAdmitted(ask, error, principal, context))
+                }
+                relay(ask, context, answered)
+            }
+        }
+    }
+
+    /// Streams the upstream's answer, or collects it, and settles it when it has ended.
+    private func relay(_ ask: CompletionAsk, _ context: RequestContext, _ answered: @escaping (Reply) -> Void) {
+        let stream = open(ask, context)
+        let meter = meters.start()
+        if ask.isStream {
+            ask.relay.relay(into: stream) { [self] in answered(streamed(ask, meter, context)) }
+        } else {
+            ask.relay.collect(watching: stream) { [self] in answered(collected(ask, meter, stream, context)) }
         }
     }
 
     /// Takes a request from the limit that an API key has of its own.
-    @inline(never)
     private func takeFromKey(_ principal: Principal, _ context: RequestContext) async throws(ServiceError) {
         guard let (error, snapshot) = try await keyLimiter.take(principal) else { return }
         context.tell(snapshot)
         throw error
     }
 
-    @inline(never)
     private func reservation(_ ask: CompletionAsk, _ principal: Principal, _ context: RequestContext) -> ReservationRequest {
         ReservationRequest(
             completionID: ask.relay.id, attempt: context.id.uuid, userID: principal.userID, sessionID: principal.sessionID,
@@ -80,7 +136,6 @@ final class CompletionHandlers {
 
     /// Readies an admitted completion for its upstream.
     /// - Throws: why it was refused.
-    @inline(never)
     private func begin(
         _ ask: CompletionAsk, _ admission: Admission, _ principal: Principal, _ context: RequestContext
     ) throws(ServiceError) {
@@ -97,47 +152,42 @@ final class CompletionHandlers {
         }
     }
 
-    @inline(never)
     private func notAdmitted(
         _ ask: CompletionAsk, _ error: ServiceError, _ principal: Principal, _ context: RequestContext
-    ) async -> ServiceError {
+    ) -> Reply {
         upstreams.openRelays.remove(ask.relay)
-        if principal.key != nil { await keyLimiter.giveBack(principal) }
-        if error.code.status == .badRequest { return await charged(error, context, principal) }
         if error.code == .completionIDConflict {
             context.request.responseFields[.answeredCompletionID] = ask.relay.id.description
         }
-        return error
+        let refusal = error.code.status == .badRequest ? unusable(error, context, principal) : context.refuse(error)
+        if principal.key == nil { return refusal }
+        return .awaited {
+            await self.keyLimiter.giveBack(principal)
+            return refusal
+        }
     }
 
-    /// Everything between the token and the reservation; what is refused here costs one request.
-    @inline(never)
-    private func prepare(
-        _ context: RequestContext, _ principal: Principal, requestedAt: Int64
-    ) async throws(ServiceError) -> CompletionAsk {
-        do throws(ServiceError) {
-            let id = try completionID(context, principal)
-            let body = try await context.json()
-            let draft = try CompletionDraft(body, models)
-            if let presetID = draft.request.presetID { try await fill(draft, from: presetID, of: principal) }
-            return try ask(draft.request, id, principal, context, requestedAt: requestedAt)
-        } catch {
-            throw error.code.status.kind == .clientError ? await charged(error, context, principal) : error
+    /// The answer to a request that cannot be used as it is, which costs one request; also that to a failure of our own, which does not.
+    private func unusable(_ error: ServiceError, _ context: RequestContext, _ principal: Principal) -> Reply {
+        guard error.code.status.kind == .clientError else { return context.refuse(error) }
+        return .awaited {
+            if let snapshot = await self.limiter.charge(invalidRequestOf: principal.userID) { context.tell(snapshot) }
+            return context.refuse(error)
         }
     }
 
     /// What the request leaves out is the preset's.
-    @inline(never)
-    private func fill(_ draft: CompletionDraft, from id: PresetID, of principal: Principal) async throws(ServiceError) {
+    private func fill(
+        _ request: CompletionRequest, from id: PresetID, of principal: Principal
+    ) async throws(ServiceError) -> CompletionRequest {
         try Access.require(.presets, of: principal.key)
         let preset = try await presets.preset(id, of: principal.userID, deadline: Self.presetDeadline)
-        draft.request = draft.request.filled(prompt: preset.prompt, parameters: try preset.parameters)
+        return request.filled(prompt: preset.prompt, parameters: try preset.parameters)
     }
 
     /// The relay alone keeps the prompt, and only until it is sent: a prompt may be long, and a stream lasts.
-    @inline(never)
     private func ask(
-        _ request: CompletionRequest, _ id: CompletionID, _ principal: Principal, _ context: RequestContext, requestedAt: Int64
+        _ request: CompletionRequest, _ id: CompletionID, _ principal: Principal, _ context: RequestContext, _ requestedAt: Int64
     ) throws(ServiceError) -> CompletionAsk {
         let model = try models.model(for: request.parameters.model)
         let requestID = context.id
@@ -151,15 +201,7 @@ final class CompletionHandlers {
         return CompletionAsk(request, model: model, relay: relay)
     }
 
-    /// A request that cannot be used as it is costs one request.
-    @inline(never)
-    private func charged(_ error: ServiceError, _ context: RequestContext, _ principal: Principal) async -> ServiceError {
-        if let snapshot = await limiter.charge(invalidRequestOf: principal.userID) { context.tell(snapshot) }
-        return error
-    }
-
     /// The client's own id; or that of its idempotency key, so that the same key cannot run two; or a new one.
-    @inline(never)
     private func completionID(_ context: RequestContext, _ principal: Principal) throws(ServiceError) -> CompletionID {
         guard let text = try context.single(.completionID) else {
             return try context.idempotencyKey()?.completionID(of: principal.userID) ?? ids.next()
@@ -168,31 +210,12 @@ final class CompletionHandlers {
         return id
     }
 
-    // What comes before and after a stream is done in functions of their own: a task keeps these frames while it is open.
-
-    @inline(never)
-    private func stream(_ ask: CompletionAsk, _ context: RequestContext) async -> Reply {
-        let meter = meters.start()
-        await ask.relay.relay(into: open(ask, context))
-        return streamed(ask, meter, context)
-    }
-
-    @inline(never)
-    private func collect(_ ask: CompletionAsk, _ context: RequestContext) async -> Reply {
-        let stream = open(ask, context)
-        let meter = meters.start()
-        await ask.relay.collect(watching: stream)
-        return collected(ask, meter, stream, context)
-    }
-
-    @inline(never)
     private func open(_ ask: CompletionAsk, _ context: RequestContext) -> ResponseStream {
         // No proxy may hold a stream's bytes back to compress or rewrite them.
         if ask.isStream { context.request.responseFields[.cacheControl] = "no-store, no-transform" }
         return context.request.openStream(status: .ok, fields: Self.fields(ask))
     }
 
-    @inline(never)
     private func streamed(_ ask: CompletionAsk, _ meter: CompletionMeters.Measurement, _ context: RequestContext) -> Reply {
         do throws(ServiceError) {
             let outcome = try ask.relay.outcome()
@@ -205,7 +228,6 @@ final class CompletionHandlers {
         }
     }
 
-    @inline(never)
     private func collected(
         _ ask: CompletionAsk, _ meter: CompletionMeters.Measurement, _ stream: ResponseStream, _ context: RequestContext
     ) -> Reply {
@@ -220,7 +242,6 @@ final class CompletionHandlers {
         }
     }
 
-    @inline(never)
     private func failed(
         _ error: ServiceError, _ ask: CompletionAsk, _ meter: CompletionMeters.Measurement, _ context: RequestContext
     ) -> Reply {
@@ -277,46 +298,6 @@ final class CompletionHandlers {
             writer.member("usage", result.outcome.usage)
         }
         return writer.bytes
-    }
-}
-
-extension RequestContext {
-    /// Puts the buckets' state into the answer, whatever it becomes.
-    fileprivate func tell(_ snapshot: BucketSnapshot) { request.responseFields.append(snapshot) }
-}
-
-extension ResponseFields {
-    fileprivate mutating func append(_ snapshot: BucketSnapshot) {
-        if let requests = snapshot.requests {
-            append(.limitRequests, requests.limit)
-            append(.remainingRequests, requests.remaining)
-            append(.resetRequests, requests.reset.clockText)
-        }
-        if let tokens = snapshot.tokens {
-            append(.limitTokens, tokens.limit)
-            append(.remainingTokens, tokens.remaining)
-            append(.resetTokens, tokens.reset.clockText)
-        }
-    }
-}
-
-extension Duration {
-    /// As OpenAI's rate fields write durations: `20ms`, `1s`, `1.5s`, `6m0s`.
-    var clockText: String {
-        let milliseconds = max(0, wholeMilliseconds)
-        if milliseconds < 1000 { return "\(milliseconds)ms" }
-        let seconds = milliseconds / 1000
-        let fraction = milliseconds % 1000
-        var text = "\(seconds % 60)"
-        if fraction > 0 {
-            var digits = String(fraction + 1000).dropFirst()
-            while digits.last == "0" { digits = digits.dropLast() }
-            text += ".\(digits)"
-        }
-        text += "s"
-        if seconds >= 60 { text = "\(seconds / 60 % 60)m" + text }
-        if seconds >= 3600 { text = "\(seconds / 3600)h" + text }
-        return text
     }
 }
 

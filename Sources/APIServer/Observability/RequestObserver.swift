@@ -20,7 +20,7 @@ final class RequestObserver {
         let status =
             switch reply {
             case .response(let response): response.status.code
-            case .streamed, .awaited, .deferred: 200
+            case .streamed, .later, .awaited, .deferred: 200
             }
         let nanoseconds = SystemClock.monotonicNanoseconds() - context.started
         context.meters.answered(status: status, nanoseconds: nanoseconds)
