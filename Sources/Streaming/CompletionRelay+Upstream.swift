@@ -35,13 +35,15 @@ extension CompletionRelay {
         state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
         state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
         arm()
-        exchange = upstream.transport.send(pending.request.encoded(for: upstream.description), to: self)
+        let body = pending.request.encoded(for: upstream.description, maxTokens: pending.maxTokens)
+        exchange = upstream.transport.send(body, to: self)
     }
 
     /// Forgets what an earlier attempt has left behind.
     private func restart(_ pending: PendingRequest) {
         step = .goesOn
-        state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: isCollecting)
+        state.pointee.stream = Self.stream(
+            for: pending.request, from: upstream, maxTokens: pending.maxTokens, isCollecting: isCollecting)
         state.pointee.seenEvents = 0
     }
 
@@ -85,10 +87,10 @@ extension CompletionRelay {
         if answer.status != 200 {
             isUnused = true
             refusal = Refusal(answer)
-            state.pointee.clock.refusalAt = now + pool.timing.lingering.wholeMilliseconds
+            state.pointee.clock.refusalAt = now + pool.lingeringMilliseconds
         } else if answer.isEventStream {
             if isCommitted || isCollecting { return }
-            state.pointee.clock.headAt = min(commitTime, now + pool.timing.holdAfterHead.wholeMilliseconds)
+            state.pointee.clock.headAt = min(commitTime, now + pool.holdMilliseconds)
         } else {
             step = .failed(.notAStream)
             return

@@ -86,19 +86,19 @@ package final class CompletionRelay {
         self.sessionID = sessionID
         self.pool = pool
         self.encodeProblem = encodeProblem
-        let budget = pool.timing.commitAfter.wholeMilliseconds
+        let budget = pool.commitMilliseconds
         commitTime = requestedAt + budget
         // One that begins later would hardly be heard of before the head has to go out.
         pending = PendingRequest(request, candidates: candidates, latest: commitTime - budget / 8)
         upstream = candidates[0]
         state = .allocate(capacity: 1)
-        state.initialize(to: State(stream: Self.stream(for: request, from: candidates[0], isCollecting: false)))
+        state.initialize(to: State(stream: Self.stream(for: request, from: candidates[0], maxTokens: 0, isCollecting: false)))
         output = pool.io.output
         timer = LoopTimer { [unowned self] in timerFired() }
     }
 
     /// The upstreams that may answer, in the order in which they are asked; empty once the answer has begun.
-    package var candidates: [UpstreamDescription] { pending?.candidates.map(\.description) ?? [] }
+    package var candidates: [Upstream] { pending?.candidates ?? [] }
 
     /// The limits have let it through. To be called once, before it starts.
     /// - Parameters:
@@ -111,7 +111,7 @@ package final class CompletionRelay {
             state.pointee.stream.grant(maxTokens: maxTokens)
         } else {
             upstream = pending.candidates[0]
-            state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: false)
+            state.pointee.stream = Self.stream(for: pending.request, from: upstream, maxTokens: maxTokens, isCollecting: false)
         }
     }
 
@@ -215,9 +215,11 @@ package final class CompletionRelay {
         }
     }
 
-    static func stream(for request: UpstreamRequest, from upstream: Upstream, isCollecting: Bool) -> CompletionStream {
+    static func stream(
+        for request: UpstreamRequest, from upstream: Upstream, maxTokens: Int, isCollecting: Bool
+    ) -> CompletionStream {
         var stream = CompletionStream(
-            kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens,
+            kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: maxTokens,
             wantsLogprobs: request.wantsLogprobs, asksForUsage: upstream.description.tellsUsage)
         if isCollecting { stream.form = .text }
         return stream
@@ -235,7 +237,7 @@ package final class CompletionRelay {
         if let timer { pool.io.cancel(timer) }
         if ending == .done, !state.pointee.stream.isRunaway, let timer, exchange != nil {
             // What is left is the end of a body; read, it leaves a connection that can be used again.
-            pool.io.schedule(timer, after: pool.timing.lingering)
+            pool.io.schedule(timer, milliseconds: pool.lingeringMilliseconds)
         } else {
             exchange?.cancel()
             exchange = nil
