@@ -45,8 +45,8 @@ package final class UpstreamPool {
     func candidates(for request: UpstreamRequest) throws(ServiceError) -> [Upstream] {
         var refusal: FieldError?
         var candidates: [Upstream] = []
-        for upstream in upstreams where request.isServed(by: upstream.description) {
-            if let field = request.refusal(by: upstream.description) {
+        for upstream in upstreams where upstream.serves(request) {
+            if let field = upstream.refusal(of: request) {
                 refusal = refusal ?? field
             } else {
                 candidates.append(upstream)
