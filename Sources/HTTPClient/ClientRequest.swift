@@ -1,3 +1,5 @@
+import HTTPCore
+
 /// A request as its fields are given; ``HTTPClient/template(of:)`` makes of it what can be sent many times.
 package struct ClientRequest: Sendable, CustomStringConvertible {
     /// The methods an upstream is asked with.
@@ -85,7 +87,7 @@ package struct RequestTemplate: Sendable, CustomStringConvertible {
         bytes += head
         if expectsBody || !body.isEmpty {
             bytes += Self.length
-            bytes.append(contentsOf: String(body.count).utf8)
+            ResponseEncoder.write(decimal: body.count) { bytes.append(contentsOf: $0) }
             bytes += Self.end
         } else {
             bytes += Self.end.suffix(2)

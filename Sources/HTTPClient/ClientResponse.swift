@@ -14,22 +14,11 @@ package struct ClientResponse: Sendable {
         self.bytes = Array(bytes[..<head.length])
     }
 
-    /// The first value of a field, its name compared without case; nil where it is absent. Bytes that are not UTF-8
-    /// become U+FFFD.
-    package func value(of name: String) -> String? {
-        for line in fields.lines where isNamed(name, line.name) { return line.value.string(in: bytes.span) }
+    /// The first value of a field, its name given in lower case and compared without case; nil where it is absent. Bytes that are
+    /// not UTF-8 become U+FFFD.
+    package func value(of name: StaticString) -> String? {
+        let bytes = bytes.span
+        for line in fields.lines where line.name.matches(name, in: bytes) { return line.value.string(in: bytes) }
         return nil
     }
-
-    private func isNamed(_ wanted: String, _ name: ByteRange) -> Bool {
-        guard name.count == wanted.utf8.count else { return false }
-        var place = name.bounds.lowerBound
-        for byte in wanted.utf8 {
-            if Self.lowercased(bytes[place]) != Self.lowercased(byte) { return false }
-            place += 1
-        }
-        return true
-    }
-
-    private static func lowercased(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }
 }

@@ -5,8 +5,8 @@ final class LinkPool {
     private let io: LoopIO
     private let capacity: Int
     private let idleTimeout: Duration
-    /// Oldest first.
-    private var idle: [Link] = []
+    /// Oldest first. Unchecked for overlapping accesses: the pool is left alone by whatever is called while it is being changed.
+    @exclusivity(unchecked) private var idle: [Link] = []
     private var isClosed = false
     private var timer: LoopTimer?
 

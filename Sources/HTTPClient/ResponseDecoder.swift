@@ -68,7 +68,7 @@ struct ResponseDecoder: ~Copyable {
     ) -> Outcome {
         var rest = bytes
         while !rest.isEmpty {
-            let found: (head: ResponseHead, response: ClientResponse, used: Int)?
+            let found: FoundHead?
             do throws(HTTPParseError) {
                 found = try parseHead(rest)
             } catch {
@@ -79,15 +79,15 @@ struct ResponseDecoder: ~Copyable {
             headBytes = []
             parser = ResponseHeadParser()
             rest = UnsafeBufferPointer(rebasing: rest[found.used...])
-            if found.head.status < 200 {
+            if found.response.status < 200 {
                 // Upgrade was not asked for (RFC 9110 section 15.2.2).
-                if found.head.status == 101 { return .failed(.malformed("101 Switching Protocols was not asked for.")) }
+                if found.response.status == 101 { return .failed(.malformed("101 Switching Protocols was not asked for.")) }
                 interimCount += 1
                 if interimCount > Self.interimLimit { return .failed(.malformed("Too many interim answers.")) }
                 continue
             }
-            keepAlive = found.head.keepAlive
-            switch found.head.framing {
+            keepAlive = found.keepAlive
+            switch found.framing {
             case .none: phase = .ended
             case .length(let length):
                 remaining = length
@@ -104,10 +104,10 @@ struct ResponseDecoder: ~Copyable {
     /// Parses straight from the read buffer where a head came in one piece, as nearly all do.
     private mutating func parseHead(
         _ bytes: UnsafeBufferPointer<UInt8>
-    ) throws(HTTPParseError) -> (head: ResponseHead, response: ClientResponse, used: Int)? {
+    ) throws(HTTPParseError) -> FoundHead? {
         let earlier = headBytes.count
         if earlier == 0, let head = try parser.parse(bytes.span) {
-            return (head, ClientResponse(head, bytes: bytes), head.length)
+            return FoundHead(ClientResponse(head, bytes: bytes), head.framing, keepAlive: head.keepAlive, used: head.length)
         }
         // The parser fails at the limit, so what is kept cannot exceed it.
         headBytes.append(contentsOf: bytes.prefix(ResponseHeadParser.headLimit - earlier))
@@ -116,6 +116,22 @@ struct ResponseDecoder: ~Copyable {
         let collected = headBytes
         guard let head = try parser.parse(collected.span) else { return nil }
         let response = collected.withUnsafeBufferPointer { ClientResponse(head, bytes: $0) }
-        return (head, response, head.length - earlier)
+        return FoundHead(response, head.framing, keepAlive: head.keepAlive, used: head.length - earlier)
+    }
+}
+
+/// A head, and what it says of the body behind it. The parser's own head is not kept, or its fields would have two owners.
+private struct FoundHead {
+    let response: ClientResponse
+    let framing: ResponseHead.Framing
+    let keepAlive: Bool
+    /// Bytes of it among those in hand.
+    let used: Int
+
+    init(_ response: ClientResponse, _ framing: ResponseHead.Framing, keepAlive: Bool, used: Int) {
+        self.response = response
+        self.framing = framing
+        self.keepAlive = keepAlive
+        self.used = used
     }
 }

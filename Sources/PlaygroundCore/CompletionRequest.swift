@@ -3,13 +3,15 @@ package import StrictJSON
 /// What a client asks for when it asks for a completion.
 package struct CompletionRequest: Sendable, Equatable {
     /// The prompt; nil only while `presetID` says where it comes from.
-    package var prompt: String?
+    package let prompt: String?
     /// What the request names itself.
-    package var parameters: CompletionParameters
+    package let parameters: CompletionParameters
     /// Whether the answer is a stream of events.
-    package var stream: Bool
+    package let stream: Bool
     /// The preset whose prompt and parameters fill what the request leaves out.
-    package var presetID: PresetID?
+    package let presetID: PresetID?
+    /// What the prompt, and the suffix that is sent with it, are taken to cost before the upstream has counted.
+    package let estimatedPromptTokens: Int
 
     package init(
         prompt: String?, parameters: CompletionParameters = CompletionParameters(), stream: Bool = false,
@@ -19,6 +21,8 @@ package struct CompletionRequest: Sendable, Equatable {
         self.parameters = parameters
         self.stream = stream
         self.presetID = presetID
+        estimatedPromptTokens =
+            (prompt.map(TokenEstimate.tokens) ?? 0) + (parameters.suffix.map(TokenEstimate.tokens) ?? 0)
     }
 
     /// Reads a request's body; throws `invalid_json`, or an error that names every bad field.
@@ -43,15 +47,9 @@ package struct CompletionRequest: Sendable, Equatable {
 
     /// This request with whatever it leaves out taken from a preset.
     package func filled(prompt presetPrompt: String, parameters presetParameters: CompletionParameters) -> CompletionRequest {
-        var filled = self
-        filled.prompt = prompt ?? presetPrompt
-        filled.parameters = parameters.merged(over: presetParameters)
-        return filled
-    }
-
-    /// What the prompt, and the suffix that is sent with it, are taken to cost before the upstream has counted.
-    package var estimatedPromptTokens: Int {
-        TokenEstimate.tokens(in: prompt ?? "") + TokenEstimate.tokens(in: parameters.suffix ?? "")
+        CompletionRequest(
+            prompt: prompt ?? presetPrompt, parameters: parameters.merged(over: presetParameters), stream: stream,
+            presetID: presetID)
     }
 }
 

@@ -18,9 +18,16 @@ package struct FieldReader {
     private let lengths: UInt64
     /// What stands in front of a field's name in `param`: empty, or `params.`.
     private let path: String
-    /// For each member whether it was read or may be there unread.
-    private var isKnown: [Bool]
+    /// One for each member.
+    private var marks: [Mark]
     private var errors = FieldErrors()
+
+    private struct Mark {
+        /// Bytes of its name, which tell most apart.
+        let length: Int
+        /// Whether it was read or may be there unread.
+        var isKnown: Bool
+    }
 
     /// - Parameters:
     ///   - path: what stands in front of a field's name in `param`.
@@ -29,9 +36,12 @@ package struct FieldReader {
         self.object = object
         self.path = path
         var lengths: UInt64 = 0
-        isKnown = object.members.indices.map { index in
-            lengths |= Self.length(of: object.members[index].key)
-            return readOnly.contains(object.members[index].key)
+        marks = []
+        marks.reserveCapacity(object.count)
+        for member in object.members {
+            let length = member.key.utf8.count
+            lengths |= Self.bit(length)
+            marks.append(Mark(length: length, isKnown: readOnly.contains(member.key)))
         }
         self.lengths = lengths
     }
@@ -70,7 +80,7 @@ package struct FieldReader {
     /// The field's value, whatever its type; nil where it is absent, `null`, `[]` or `{}`.
     package mutating func value(_ name: String) -> JSONValue? {
         guard let index = index(of: name) else { return nil }
-        isKnown[index] = true
+        marks[index].isKnown = true
         let value = object.members[index].value
         return value.meansAbsent ? nil : value
     }
@@ -208,9 +218,9 @@ package struct FieldReader {
     }
 
     private mutating func allErrors() -> [FieldError] {
-        for (index, member) in object.members.enumerated() where !isKnown[index] {
+        for (index, member) in object.members.enumerated() where !marks[index].isKnown {
             guard !errors.isFull else { break }
-            isKnown[index] = true
+            marks[index].isKnown = true
             let name = path + Self.shortened(member.key)
             errors.append(FieldError(name, .unknownParameter, "\(name) is not a field of this request"), position: index)
         }
@@ -231,10 +241,15 @@ package struct FieldReader {
     }
 
     private func index(of name: String) -> Int? {
-        lengths & Self.length(of: name) == 0 ? nil : object.index(of: name)
+        let length = name.utf8.count
+        if lengths & Self.bit(length) == 0 { return nil }
+        for index in marks.indices where marks[index].length == length {
+            if object.members[index].key.hasSameBytes(as: name) { return index }
+        }
+        return nil
     }
 
-    private static func length(of name: String) -> UInt64 { 1 << min(63, name.utf8.count) }
+    private static func bit(_ length: Int) -> UInt64 { 1 << min(63, length) }
 
     // MARK: Values
 

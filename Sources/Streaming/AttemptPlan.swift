@@ -40,7 +40,10 @@ struct AttemptPlan {
 
     init(candidates count: Int, latest: Int64) {
         self.latest = latest
-        candidates = Array(repeating: Candidate(), count: count)
+        // One by one: `Array(repeating:count:)` asks the runtime for types, which takes as long as six of these.
+        candidates = []
+        candidates.reserveCapacity(count)
+        for _ in 0..<count { candidates.append(Candidate()) }
     }
 
     /// What to do now.

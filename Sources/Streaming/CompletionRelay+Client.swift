@@ -16,7 +16,7 @@ extension CompletionRelay: ByteSource {
     /// Sends what the output holds, and begins the answer with it if it has not begun.
     func write() {
         guard let sink else { return }
-        state.pointee.clock.heartbeatAt = pool.io.now + pool.heartbeatMilliseconds
+        state.clock.heartbeatAt = pool.io.now + pool.heartbeatMilliseconds
         if !isCommitted { commit() }
         sink.write(output, last: false)
         // The write may have found the client gone and ended all of this.
@@ -27,24 +27,24 @@ extension CompletionRelay: ByteSource {
     private func commit() {
         isCommitted = true
         pending = nil
-        state.pointee.clock.headAt = RelayClock.never
+        state.clock.headAt = RelayClock.never
         arm()
     }
 
     /// The upstream is not read, so that its silence tells nothing.
     private func pause() {
         isPaused = true
-        state.pointee.clock.firstTokenAt = RelayClock.never
-        state.pointee.clock.silenceAt = RelayClock.never
+        state.clock.firstTokenAt = RelayClock.never
+        state.clock.silenceAt = RelayClock.never
         exchange?.pause()
     }
 
     private func restartUpstreamTime() {
         let now = pool.io.now
-        if state.pointee.stream.hasTokens {
-            state.pointee.clock.silenceAt = now + upstream.silenceMilliseconds
+        if state.stream.hasTokens {
+            state.clock.silenceAt = now + upstream.silenceMilliseconds
         } else {
-            state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
+            state.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
         }
     }
 
@@ -66,13 +66,13 @@ extension CompletionRelay: ByteSource {
     }
 
     func beat() {
-        state.pointee.clock.heartbeatAt = pool.io.now + pool.heartbeatMilliseconds
+        state.clock.heartbeatAt = pool.io.now + pool.heartbeatMilliseconds
         // A client that does not read is not to find a heap of comments.
         if sink?.isFull == false { sendComment() }
     }
 
     func end() {
-        if state.pointee.stream.isRunaway { pool.onRunaway(id, upstream.description.name) }
+        if state.stream.isRunaway { pool.onRunaway(id, upstream.description.name) }
         if !isCollecting {
             isCommitted = true
             sink?.write(output, last: true)
@@ -82,7 +82,7 @@ extension CompletionRelay: ByteSource {
 
     func fail(_ error: ServiceError) {
         guard isRunning else { return }
-        if !state.pointee.stream.hasUse { isUnused = true }
+        if !state.stream.hasUse { isUnused = true }
         if exchange != nil, refusal == nil { mayHaveCost = true }
         // With output in hand the completion has begun: that is delivered first.
         if !isCollecting, isCommitted || !output.pointee.isEmpty {

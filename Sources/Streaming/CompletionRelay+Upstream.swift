@@ -7,9 +7,9 @@ extension CompletionRelay {
     func askNext() {
         guard let pending else { return }
         let now = pool.io.now
-        state.pointee.clock.endAttempt()
+        state.clock.endAttempt()
         // The head of an answer that failed may have brought it forward.
-        state.pointee.clock.headAt = isCollecting ? RelayClock.never : commitTime
+        state.clock.headAt = isCollecting ? RelayClock.never : commitTime
         switch pending.next(now: now) {
         case .ask(let index):
             guard let next = pending.tryAsk(index, now: now) else { return askNext() }
@@ -17,7 +17,7 @@ extension CompletionRelay {
         case .wait(let time):
             isUnused = true
             restart(pending)
-            state.pointee.clock.attemptAt = time
+            state.clock.attemptAt = time
             arm()
         case .giveUp: fail(pending.error(now: now))
         }
@@ -31,18 +31,20 @@ extension CompletionRelay {
         hasHead = false
         isUnused = false
         if !isPrepared { restart(pending) }
-        state.pointee.silenceMilliseconds = upstream.silenceMilliseconds
-        state.pointee.clock.totalAt = startedAt + upstream.totalMilliseconds
-        state.pointee.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
+        state.silenceMilliseconds = upstream.silenceMilliseconds
+        state.clock.totalAt = startedAt + upstream.totalMilliseconds
+        state.clock.firstTokenAt = now + upstream.firstTokenMilliseconds
         arm()
-        exchange = upstream.transport.send(pending.request.encoded(for: upstream.description), to: self)
+        let body = pending.request.encoded(for: next.description, maxTokens: pending.maxTokens)
+        exchange = next.transport.send(body, to: self)
     }
 
     /// Forgets what an earlier attempt has left behind.
     private func restart(_ pending: PendingRequest) {
         step = .goesOn
-        state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: isCollecting)
-        state.pointee.seenEvents = 0
+        state.stream = Self.stream(
+            for: pending.request, from: upstream, maxTokens: pending.maxTokens, isCollecting: isCollecting)
+        state.seenEvents = 0
     }
 
     /// The attempt in hand has come to nothing. Without any output yet, the plan says what follows; else the client hears of it.
@@ -54,9 +56,9 @@ extension CompletionRelay {
         let now = pool.io.now
         upstream.failed(fault, askedAt: askedAt, now: now)
         if !fault.isRefusal { mayHaveCost = true }
-        if !state.pointee.stream.hasUse { isUnused = true }
+        if !state.stream.hasUse { isUnused = true }
         // Output that waits for the end of the wake-up may have no text: log probabilities alone.
-        guard let pending, !state.pointee.stream.hasText, isCollecting || output.pointee.isEmpty else {
+        guard let pending, !state.stream.hasText, isCollecting || output.pointee.isEmpty else {
             report(fault, .giveUp, now: now)
             return fail(fault.serviceError)
         }
@@ -85,10 +87,10 @@ extension CompletionRelay {
         if answer.status != 200 {
             isUnused = true
             refusal = Refusal(answer)
-            state.pointee.clock.refusalAt = now + pool.timing.lingering.wholeMilliseconds
+            state.clock.refusalAt = now + pool.lingeringMilliseconds
         } else if answer.isEventStream {
             if isCommitted || isCollecting { return }
-            state.pointee.clock.headAt = min(commitTime, now + pool.timing.holdAfterHead.wholeMilliseconds)
+            state.clock.headAt = min(commitTime, now + pool.holdMilliseconds)
         } else {
             step = .failed(.notAStream)
             return
@@ -102,7 +104,7 @@ extension CompletionRelay {
         if let refusal {
             if !refusal.take(bytes) { step = .failed(refusal.fault) }
         } else {
-            step = state.pointee.stream.receive(bytes, into: output)
+            step = state.stream.receive(bytes, into: output)
             // A wake-up may bring more than a slow client shall be kept back: then it is asked in between.
             if output.pointee.count >= Self.writeLimit { readEnded() }
         }
@@ -118,7 +120,7 @@ extension CompletionRelay {
                 collected()
             } else if !output.pointee.isEmpty {
                 write()
-            } else if !isCommitted, state.pointee.stream.isHoldFull {
+            } else if !isCommitted, state.stream.isHoldFull {
                 sendComment()
             }
         case .done: end()
@@ -129,27 +131,27 @@ extension CompletionRelay {
     /// Events, unlike comments and the beginnings of events, show that the upstream goes on.
     @inline(__always)
     private func noteEvents() {
-        let events = state.pointee.stream.events
-        if events == state.pointee.seenEvents { return }
-        state.pointee.seenEvents = events
+        let events = state.stream.events
+        if events == state.seenEvents { return }
+        state.seenEvents = events
         // A model that thinks aloud for minutes has begun.
-        guard state.pointee.stream.hasTokens else { return }
-        let isFirst = state.pointee.clock.firstTokenAt != RelayClock.never
-        state.pointee.clock.firstTokenAt = RelayClock.never
-        if !isPaused { state.pointee.clock.silenceAt = pool.io.now + state.pointee.silenceMilliseconds }
+        guard state.stream.hasTokens else { return }
+        let isFirst = state.clock.firstTokenAt != RelayClock.never
+        state.clock.firstTokenAt = RelayClock.never
+        if !isPaused { state.clock.silenceAt = pool.io.now + state.silenceMilliseconds }
         if isFirst { arm() }
     }
 
     private func collected() {
         if output.pointee.count > Self.collectedLimit { return attemptFailed(.tooLarge) }
-        if state.pointee.stream.hasText { pending = nil }
+        if state.stream.hasText { pending = nil }
         arm()
     }
 
     /// The upstream's answer has ended, properly framed. The exchange calls nothing after this.
     package func completed() {
         exchange = nil
-        if step == .goesOn { step = refusal.map { .failed($0.fault) } ?? state.pointee.stream.end() }
+        if step == .goesOn { step = refusal.map { .failed($0.fault) } ?? state.stream.end() }
         conclude()
     }
 

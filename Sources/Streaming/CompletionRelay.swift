@@ -30,8 +30,8 @@ package final class CompletionRelay {
 
     // What every event touches stands together, in as few lines of the processor's cache as it can.
     let pool: UpstreamPool
-    // Behind a pointer because accesses through one are not checked for exclusivity, which costs on every event.
-    let state: UnsafeMutablePointer<State>
+    // Unchecked for overlapping accesses, which costs on every event: what is called on it calls nothing that comes back here.
+    @exclusivity(unchecked) var state: State
     /// The loop's scratch, or the text collected so far.
     var output: UnsafeMutablePointer<OutputBuffer>
     var sink: (any ByteSink)?
@@ -86,19 +86,18 @@ package final class CompletionRelay {
         self.sessionID = sessionID
         self.pool = pool
         self.encodeProblem = encodeProblem
-        let budget = pool.timing.commitAfter.wholeMilliseconds
+        let budget = pool.commitMilliseconds
         commitTime = requestedAt + budget
         // One that begins later would hardly be heard of before the head has to go out.
         pending = PendingRequest(request, candidates: candidates, latest: commitTime - budget / 8)
         upstream = candidates[0]
-        state = .allocate(capacity: 1)
-        state.initialize(to: State(stream: Self.stream(for: request, from: candidates[0], isCollecting: false)))
+        state = State(stream: Self.stream(for: request, from: candidates[0], maxTokens: 0, isCollecting: false))
         output = pool.io.output
         timer = LoopTimer { [unowned self] in timerFired() }
     }
 
     /// The upstreams that may answer, in the order in which they are asked; empty once the answer has begun.
-    package var candidates: [UpstreamDescription] { pending?.candidates.map(\.description) ?? [] }
+    package var candidates: [Upstream] { pending?.candidates ?? [] }
 
     /// The limits have let it through. To be called once, before it starts.
     /// - Parameters:
@@ -108,17 +107,15 @@ package final class CompletionRelay {
         guard let pending else { return }
         pending.grant(maxTokens: maxTokens, upstream: name)
         if upstream === pending.candidates[0] {
-            state.pointee.stream.grant(maxTokens: maxTokens)
+            state.stream.grant(maxTokens: maxTokens)
         } else {
             upstream = pending.candidates[0]
-            state.pointee.stream = Self.stream(for: pending.request, from: upstream, isCollecting: false)
+            state.stream = Self.stream(for: pending.request, from: upstream, maxTokens: maxTokens, isCollecting: false)
         }
     }
 
     deinit {
         if let timer { pool.io.cancel(timer) }
-        state.deinitialize(count: 1)
-        state.deallocate()
         if isCollecting {
             output.deinitialize(count: 1)
             output.deallocate()
@@ -132,7 +129,7 @@ package final class CompletionRelay {
     /// refused it or was never reached: one that broke off may have been at work. A completion whose client left while it was
     /// waited for used its prompt.
     package var progress: Usage {
-        let usage = state.pointee.stream.progress
+        let usage = state.stream.progress
         if !isUnused { return usage }
         return Usage(
             promptTokens: 0, completionTokens: 0, source: mayHaveCost ? .estimated : .exact,
@@ -155,7 +152,7 @@ package final class CompletionRelay {
         isCollecting = true
         output = .allocate(capacity: 1)
         output.initialize(to: OutputBuffer(capacity: 1024))
-        state.pointee.stream.form = .text
+        state.stream.form = .text
         start(sink, onEnd)
     }
 
@@ -164,15 +161,15 @@ package final class CompletionRelay {
     package func outcome() throws(ServiceError) -> CompletionOutcome {
         if case .failed(let error) = ending, !isCommitted { throw error }
         return CompletionOutcome(
-            ending: ending, usage: progress, model: state.pointee.stream.model,
-            finishReason: state.pointee.stream.finishReason, upstream: askedUpstream)
+            ending: ending, usage: progress, model: state.stream.model,
+            finishReason: state.stream.finishReason, upstream: askedUpstream)
     }
 
     /// What a completion that was collected has become.
     /// - Throws: its failure.
     package func result() throws(ServiceError) -> CompletionResult {
         CompletionResult(
-            outcome: try outcome(), escapedText: Array(output.pointee.bytes), logprobs: state.pointee.stream.collectedLogprobs)
+            outcome: try outcome(), escapedText: Array(output.pointee.bytes), logprobs: state.stream.collectedLogprobs)
     }
 
     /// Ends the completion with an error that is not the upstream's: the server stops, or the session was revoked.
@@ -186,7 +183,7 @@ package final class CompletionRelay {
             earlyEnding = earlyEnding ?? .stopped
             return
         }
-        state.pointee.stream.stop(usage: progress, into: output)
+        state.stream.stop(usage: progress, into: output)
         if !isCollecting {
             isCommitted = true
             sink?.write(output, last: true)
@@ -213,9 +210,11 @@ package final class CompletionRelay {
         }
     }
 
-    static func stream(for request: UpstreamRequest, from upstream: Upstream, isCollecting: Bool) -> CompletionStream {
+    static func stream(
+        for request: UpstreamRequest, from upstream: Upstream, maxTokens: Int, isCollecting: Bool
+    ) -> CompletionStream {
         var stream = CompletionStream(
-            kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: request.maxTokens,
+            kind: upstream.description.kind, promptEstimate: request.promptEstimate, maxTokensApplied: maxTokens,
             wantsLogprobs: request.wantsLogprobs, asksForUsage: upstream.description.tellsUsage)
         if isCollecting { stream.form = .text }
         return stream
@@ -230,9 +229,9 @@ package final class CompletionRelay {
         sink?.source = nil
         sink = nil
         if let timer { pool.io.cancel(timer) }
-        if ending == .done, !state.pointee.stream.isRunaway, let timer, exchange != nil {
+        if ending == .done, !state.stream.isRunaway, let timer, exchange != nil {
             // What is left is the end of a body; read, it leaves a connection that can be used again.
-            pool.io.schedule(timer, after: pool.timing.lingering)
+            pool.io.schedule(timer, milliseconds: pool.lingeringMilliseconds)
         } else {
             exchange?.cancel()
             exchange = nil
@@ -247,21 +246,21 @@ extension CompletionRelay {
     /// Has the timer fire at the next moment that is waited for, or before: one that finds nothing due is armed again. So a moment
     /// that is put off costs nothing here.
     func arm() {
-        let next = state.pointee.clock.next
-        guard let timer, next < state.pointee.armedAt else { return }
-        state.pointee.armedAt = next
+        let next = state.clock.next
+        guard let timer, next < state.armedAt else { return }
+        state.armedAt = next
         pool.io.schedule(timer, milliseconds: next - pool.io.now)
     }
 
     private func timerFired() {
-        state.pointee.armedAt = RelayClock.never
+        state.armedAt = RelayClock.never
         guard isRunning else {
             // The client has had its end for a while, and the upstream still has not ended its body.
             exchange?.cancel()
             exchange = nil
             return
         }
-        switch state.pointee.clock.due(at: pool.io.now) {
+        switch state.clock.due(at: pool.io.now) {
         // One that has not even begun to answer may not be there: that is not the model taking its time.
         case .timeOut(.firstToken) where !hasHead:
             attemptFailed(.timedOut(exchange?.isConnected == false ? .connect : .firstByte))

@@ -39,6 +39,9 @@ package struct CompletionStream: ~Copyable {
     /// How some upstreams end a generation that broke, without an error event and with `[DONE]` behind: vLLM says `abort` where
     /// its engine gave up, DeepSeek `insufficient_system_resource`.
     private static let brokenReasons = ["error", "abort", "aborted", "cancelled", "insufficient_system_resource"]
+        .map { Array($0.utf8) }
+
+    private static let lastEvent = Array("[DONE]".utf8)
 
     /// Set before the first bytes come.
     package var form = Form.frames
@@ -101,7 +104,7 @@ package struct CompletionStream: ~Copyable {
     }
 
     /// Why the completion ended, in the upstream's word; nil before.
-    package var finishReason: String? { Self.decoded(escapedFinishReason) }
+    package var finishReason: String? { escapedFinishReason.withUnsafeBufferPointer(Self.decoded) }
 
     /// Whether there has been output.
     package var hasText: Bool { texts > 0 }
@@ -219,7 +222,7 @@ package struct CompletionStream: ~Copyable {
             return false
         }
         // Matched as a prefix, as the official clients do: no JSON text begins so.
-        if event.data.first == UInt8(ascii: "["), event.data.starts(with: "[DONE]".utf8) {
+        if event.data.first == UInt8(ascii: "["), event.data.starts(with: Self.lastEvent) {
             guard !escapedFinishReason.isEmpty, !isHollow else { throw .endedEarly }
             if form == .frames { appendEnd(usage: progress, to: output) }
             return true
@@ -228,11 +231,11 @@ package struct CompletionStream: ~Copyable {
             throw .errorEvent(UpstreamErrorReport(body: event.data.span))
         }
         let found = try scanner.scan(event.data)
-        if let error = found.error { throw .errorEvent(error) }
-        if model == nil, let name = found.model { model = Self.decoded(Array(event.data[name])) }
+        if found.tellsOfError { throw .errorEvent(UpstreamErrorReport(body: event.data.span)) }
+        if model == nil, let name = found.model { model = Self.decoded(UnsafeBufferPointer(rebasing: event.data[name])) }
         if let reason = found.finishReason {
             escapedFinishReason = Array(event.data[reason])
-            if Self.brokenReasons.contains(where: { escapedFinishReason.elementsEqual($0.utf8) }) {
+            if Self.brokenReasons.contains(escapedFinishReason) {
                 throw .errorEvent(UpstreamErrorReport())
             }
             scanner.finish()
@@ -307,14 +310,14 @@ package struct CompletionStream: ~Copyable {
         writer.object { writer in
             writer.member("text", "")
             writer.member("finish_reason") { $0.string(escaped: escapedFinishReason.span) }
-            writer.member("usage", usage)
+            writer.member("usage") { usage.write(to: &$0) }
         }
         output.pointee.append("data: ")
         output.pointee.append(writer.bytes)
         output.pointee.append("\n\ndata: [DONE]\n\n")
     }
 
-    private static func decoded(_ escaped: [UInt8]) -> String? {
+    private static func decoded(_ escaped: UnsafeBufferPointer<UInt8>) -> String? {
         if escaped.isEmpty { return nil }
         // Nearly always; it has been checked to be the inside of a string.
         if !escaped.contains(UInt8(ascii: "\\")) { return String(decoding: escaped, as: UTF8.self) }

@@ -147,18 +147,20 @@ struct EventEnvelope {
 
     /// Keeps the bytes of an event that was read through, if more like it may come.
     mutating func remember(_ event: UpstreamEvent, _ bytes: UnsafeBufferPointer<UInt8>) {
-        guard event.finishReason == nil, event.error == nil else { return }
+        guard event.finishReason == nil, !event.tellsOfError else { return }
         if let text = event.text, event.reasoning == nil, event.usage == nil, event.padding == nil {
             guard bytes.count - text.count <= Self.limit else { return }
             gaps.removeAll()
-            startOver(length: bytes.count - text.count + Self.lineStart.utf8CodeUnitCount + Self.lineEnd.utf8CodeUnitCount)
-            known.append(
-                contentsOf: UnsafeBufferPointer(start: Self.lineStart.utf8Start, count: Self.lineStart.utf8CodeUnitCount))
-            known.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[..<text.lowerBound]))
-            prefixLength = known.count
-            known.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[text.upperBound...]))
-            known.append(contentsOf: UnsafeBufferPointer(start: Self.lineEnd.utf8Start, count: Self.lineEnd.utf8CodeUnitCount))
-            plainLength = known.count
+            let (lineStart, lineEnd) = (Self.lineStart.utf8CodeUnitCount, Self.lineEnd.utf8CodeUnitCount)
+            prefixLength = lineStart + text.lowerBound
+            plainLength = bytes.count - text.count + lineStart + lineEnd
+            known.removeAll(keepingCapacity: true)
+            known.append(addingCapacity: plainLength) { known in
+                known.append(UnsafeBufferPointer(start: Self.lineStart.utf8Start, count: lineStart))
+                known.append(UnsafeBufferPointer(rebasing: bytes[..<text.lowerBound]))
+                known.append(UnsafeBufferPointer(rebasing: bytes[text.upperBound...]))
+                known.append(UnsafeBufferPointer(start: Self.lineEnd.utf8Start, count: lineEnd))
+            }
         } else if event.text != nil || event.reasoning != nil {
             rememberGaps(event, bytes)
         }
@@ -177,7 +179,8 @@ struct EventEnvelope {
         let length = bytes.count - places.reduce(0) { $0 + $1.range.count }
         guard length <= Self.limit else { return }
         places.sort { $0.range.lowerBound < $1.range.lowerBound }
-        startOver(length: length)
+        known.removeAll(keepingCapacity: true)
+        known.reserveCapacity(length)
         plainLength = 0
         promptTokens = event.usage?.promptTokens ?? 0
         cachedTokens = event.usage?.cachedTokens ?? 0
@@ -191,9 +194,13 @@ struct EventEnvelope {
         }
         known.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start...]))
     }
+}
 
-    private mutating func startOver(length: Int) {
-        known.removeAll(keepingCapacity: true)
-        known.reserveCapacity(length)
+extension OutputSpan<UInt8> {
+    @inline(__always) @_lifetime(self: copy self)
+    fileprivate mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        withUnsafeMutableBufferPointer { room, count in
+            count = room[count...].initialize(fromContentsOf: bytes)
+        }
     }
 }

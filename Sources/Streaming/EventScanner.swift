@@ -60,7 +60,19 @@ struct EventScanner {
 
     /// The value of a checked number literal that is written in digits and fits.
     static func integer(_ literal: Slice<UnsafeBufferPointer<UInt8>>) -> Int64? {
-        Int64(String(decoding: literal, as: UTF8.self))
+        let isNegative = literal.first == UInt8(ascii: "-")
+        var value: Int64 = 0
+        for byte in isNegative ? literal.dropFirst() : literal {
+            let digit = Int64(byte) - Int64(UInt8(ascii: "0"))
+            guard 0..<10 ~= digit else { return nil }
+            let (tenfold, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflows) = tenfold.subtractingReportingOverflow(digit)
+            if isTooLarge || overflows { return nil }
+            value = sum
+        }
+        // Counted downwards, because there is one negative number more.
+        if isNegative { return value }
+        return value == .min ? nil : -value
     }
 }
 
@@ -68,7 +80,6 @@ extension EventScanner {
     private func read(_ bytes: UnsafeBufferPointer<UInt8>) throws(EventMisfit) -> UpstreamEvent {
         var event = UpstreamEvent()
         var hasChoices = false
-        var tellsOfError = false
         do {
             var scanner = JSONScanner(bytes.span)
             try scanner.enterObject()
@@ -81,13 +92,13 @@ extension EventScanner {
                 case 5 where scanner.matches(key, "usage"):
                     event.usage = try UpstreamUsage(taking: &scanner, of: bytes, figures: &event.figures)
                 case 5 where scanner.matches(key, "error"):
-                    if try scanner.kind() != .null { tellsOfError = true }
+                    if try scanner.kind() != .null { event.tellsOfError = true }
                     try scanner.skipValue()
                 case 5 where scanner.matches(key, "model"):
                     if let name = try Self.string(&scanner), 1...Self.modelLimit ~= name.range.count { event.model = name.range }
                 case 6 where scanner.matches(key, "object"):
                     // vLLM's form of an error has its members at the top.
-                    if let object = try Self.string(&scanner), scanner.matches(object, "error") { tellsOfError = true }
+                    if let object = try Self.string(&scanner), scanner.matches(object, "error") { event.tellsOfError = true }
                 case 11 where scanner.matches(key, "obfuscation"): event.padding = try Self.string(&scanner)?.range
                 default: try scanner.skipValue()
                 }
@@ -100,7 +111,6 @@ extension EventScanner {
         } catch {
             throw .shape("unreadable")
         }
-        if tellsOfError { event.error = UpstreamErrorReport(body: bytes.span) }
         return event
     }
 

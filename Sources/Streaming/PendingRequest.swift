@@ -4,9 +4,12 @@ import PlaygroundCore
 /// What a completion keeps in order to be asked for again: the prompt, who may be asked, and what came of it so far. It is
 /// gone once the answer has begun, because a prompt may be long, and a stream lasts.
 final class PendingRequest {
-    private(set) var request: UpstreamRequest
-    private(set) var candidates: [Upstream]
-    private var plan: AttemptPlan
+    let request: UpstreamRequest
+    /// The `max_tokens` that apply: 0 until the plan has decided.
+    private(set) var maxTokens = 0
+    // Unchecked for overlapping accesses: the plan asks for breakers' times alone, which come back to nothing here.
+    @exclusivity(unchecked) private(set) var candidates: [Upstream]
+    @exclusivity(unchecked) private var plan: AttemptPlan
     /// The place of the candidate that was asked last.
     private var current = 0
 
@@ -19,7 +22,7 @@ final class PendingRequest {
 
     /// Before anybody is asked: what applies, and who is to be asked first where the others have no room.
     func grant(maxTokens: Int, upstream name: String?) {
-        request.grant(maxTokens: maxTokens)
+        self.maxTokens = maxTokens
         guard let name, let index = candidates.firstIndex(where: { $0.description.name == name }) else { return }
         candidates.insert(candidates.remove(at: index), at: 0)
     }

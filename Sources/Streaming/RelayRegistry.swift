@@ -12,8 +12,10 @@ package final class RelayRegistry {
         var isAdmitted: Bool
     }
 
-    private var ids: [CompletionID] = []
-    private var relays: [CompletionRelay] = []
+    // Unchecked for overlapping accesses: while one of these is being changed nothing is called but the end of a relay, and that
+    // knows of no registry.
+    @exclusivity(unchecked) private var ids: [CompletionID] = []
+    @exclusivity(unchecked) private var relays: [CompletionRelay] = []
     /// With what every completion ends, once the server stops.
     private var closing: ServiceError?
 

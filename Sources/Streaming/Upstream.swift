@@ -1,4 +1,5 @@
 import EventLoop
+import PlaygroundCore
 
 /// One upstream as one loop knows it: what it is, the way to it, and whether it is there. Not Sendable: it belongs to its loop.
 package final class Upstream {
@@ -24,6 +25,11 @@ package final class Upstream {
 
     /// The millisecond from which on its breaker lets a request through.
     var earliest: Int64 { circuit.earliest }
+
+    func serves(_ request: UpstreamRequest) -> Bool { request.isServed(by: description) }
+
+    /// The first field of the request that it cannot be asked for.
+    func refusal(of request: UpstreamRequest) -> FieldError? { request.refusal(by: description) }
 
     func tryAsk(at now: Int64) -> Bool { circuit.tryAsk(at: now) }
 

@@ -1,6 +1,7 @@
 import StrictJSON
 
-/// What one event of the upstream's stream says, in either dialect, as places in its bytes: nothing of it is decoded or copied.
+/// What one event of the upstream's stream says, in either dialect, as places in its bytes: nothing of it is decoded or copied,
+/// and to hand it on takes a copy of some bytes.
 struct UpstreamEvent {
     /// The inside of the JSON string that is the first choice's text; nil where the event has no such choice or the text is null.
     var text: Range<Int>?
@@ -16,8 +17,8 @@ struct UpstreamEvent {
     var figures = UpstreamUsage.Figures()
     /// The inside of `obfuscation`: characters at random, so that an event's length does not tell the text's.
     var padding: Range<Int>?
-    /// What the upstream says about an error; nil unless it tells of one.
-    var error: UpstreamErrorReport?
+    /// Whether it tells of an error, which is then read for what it says.
+    var tellsOfError = false
     /// The inside of `model`, the name the upstream resolved it to.
     var model: Range<Int>?
 }

@@ -10,7 +10,11 @@ package final class UpstreamPool {
     /// In the order in which they are asked.
     let upstreams: [Upstream]
     let io: LoopIO
+    // Once instead of for every stream.
     let heartbeatMilliseconds: Int64
+    let commitMilliseconds: Int64
+    let holdMilliseconds: Int64
+    let lingeringMilliseconds: Int64
     let onFailedAttempt: (FailedAttempt) -> Void
     let onRunaway: (CompletionID, String) -> Void
 
@@ -31,6 +35,9 @@ package final class UpstreamPool {
         self.onFailedAttempt = onFailedAttempt
         self.onRunaway = onRunaway
         heartbeatMilliseconds = timing.heartbeat.wholeMilliseconds
+        commitMilliseconds = timing.commitAfter.wholeMilliseconds
+        holdMilliseconds = timing.holdAfterHead.wholeMilliseconds
+        lingeringMilliseconds = timing.lingering.wholeMilliseconds
     }
 
     /// Who can be asked for this, in order; never empty.
@@ -38,8 +45,8 @@ package final class UpstreamPool {
     func candidates(for request: UpstreamRequest) throws(ServiceError) -> [Upstream] {
         var refusal: FieldError?
         var candidates: [Upstream] = []
-        for upstream in upstreams where upstream.description.has(model: request.parameters.model ?? "") {
-            if let field = request.refusal(by: upstream.description) {
+        for upstream in upstreams where upstream.serves(request) {
+            if let field = upstream.refusal(of: request) {
                 refusal = refusal ?? field
             } else {
                 candidates.append(upstream)

@@ -1,49 +1,43 @@
 package import PlaygroundCore
 import StrictJSON
 
-/// What the upstream is asked for: always one stream of one choice.
-package struct UpstreamRequest: Sendable {
-    /// Sent as it is.
-    package let prompt: String
-    /// With the model and the `max_tokens` that apply.
-    package private(set) var parameters: CompletionParameters
+/// What the upstream is asked for: always one stream of one choice. A reference, as what it is made of is.
+package final class UpstreamRequest: Sendable {
+    private let asked: CompletionRequest
     /// The one that applies, whatever was asked for.
-    package private(set) var maxTokens: Int
+    private let model: String
     /// Stands for the user, and tells nothing about them: an opaque hash.
-    package let user: String
-    /// What the prompt is taken to cost until the upstream has counted.
-    package let promptEstimate: Int
+    private let user: String
 
-    package init(
-        model: String, prompt: String, parameters: CompletionParameters, maxTokens: Int, user: String, promptEstimate: Int
-    ) {
-        var applied = parameters
-        applied.model = model
-        applied.maxTokens = maxTokens
-        self.prompt = prompt
-        self.parameters = applied
-        self.maxTokens = maxTokens
+    /// - Parameters:
+    ///   - asked: sent as it is, but for its model and `max_tokens`. It has its prompt.
+    ///   - model: the one that applies.
+    ///   - user: an opaque hash.
+    package init(_ asked: CompletionRequest, model: String, user: String) {
+        self.asked = asked
+        self.model = model
         self.user = user
-        self.promptEstimate = promptEstimate
-    }
-
-    /// The plan has decided what `max_tokens` applies.
-    mutating func grant(maxTokens: Int) {
-        self.maxTokens = maxTokens
-        parameters.maxTokens = maxTokens
     }
 
     /// Whether the client gets log probabilities.
-    package var wantsLogprobs: Bool { parameters.logprobs != nil }
+    var wantsLogprobs: Bool { asked.parameters.logprobs != nil }
+
+    /// What the prompt is taken to cost until the upstream has counted.
+    var promptEstimate: Int { asked.estimatedPromptTokens }
+
+    /// Whether `upstream` has the model that applies.
+    func isServed(by upstream: UpstreamDescription) -> Bool { upstream.has(model: model) }
 
     /// The first field that `upstream` cannot be asked for; nil where it can be asked for all of this request.
     package func refusal(by upstream: UpstreamDescription) -> FieldError? {
-        if upstream.kind == .chat, Knob.suffix.isMeant(by: parameters) {
+        if upstream.kind == .chat, Knob.suffix.isMeant(by: asked.parameters) {
             return FieldError(
                 "suffix", .unsupportedParameter, "suffix cannot be used with this model, which answers and does not insert")
         }
+        // As most are.
+        if upstream.refusedParameters.isEmpty { return nil }
         let refused = Knob.allCases.first {
-            upstream.refusedParameters.contains($0.rawValue) && $0.isMeant(by: parameters)
+            upstream.refusedParameters.contains($0.rawValue) && $0.isMeant(by: asked.parameters)
         }
         return refused.map { knob in
             let usual = knob.usualValue.map { ", except for its usual value \($0)" } ?? ""
@@ -52,16 +46,14 @@ package struct UpstreamRequest: Sendable {
     }
 
     /// The body that asks `upstream`, in its dialect. What it refuses is left out: ``refusal(by:)`` comes first.
-    package func encoded(for upstream: UpstreamDescription) -> [UInt8] {
-        var accepted = parameters
-        for knob in Knob.allCases where upstream.refusedParameters.contains(knob.rawValue) { knob.remove(from: &accepted) }
+    /// - Parameter maxTokens: the `max_tokens` that apply.
+    package func encoded(for upstream: UpstreamDescription, maxTokens: Int) -> [UInt8] {
+        let prompt = asked.prompt ?? ""
         var writer = JSONWriter(capacity: prompt.utf8.count + 512)
         writer.object { writer in
             switch upstream.kind {
-            case .completion:
-                writer.member("prompt", prompt)
-                accepted.writeMembers(to: &writer)
-            case .chat: writeChat(accepted, limitedBy: Self.chatLimitName(upstream), to: &writer)
+            case .completion: writeCompletion(of: prompt, maxTokens, except: upstream.refusedParameters, to: &writer)
+            case .chat: writeChat(about: prompt, maxTokens, except: upstream.refusedParameters, to: &writer)
             }
             writer.member("stream", true)
             if upstream.tellsUsage {
@@ -77,7 +69,20 @@ package struct UpstreamRequest: Sendable {
         return writer.bytes
     }
 
-    private func writeChat(_ accepted: CompletionParameters, limitedBy limitName: String, to writer: inout JSONWriter) {
+    private func writeCompletion(
+        of prompt: String, _ maxTokens: Int, except refused: Set<String>, to writer: inout JSONWriter
+    ) {
+        writer.member("prompt", prompt)
+        writer.member("model", model)
+        writer.member("max_tokens", maxTokens)
+        asked.parameters.writeSampling(to: &writer, except: refused)
+        if !refused.contains("logprobs") { writer.member("logprobs", asked.parameters.logprobs) }
+        if !refused.contains("suffix") { writer.member("suffix", asked.parameters.suffix) }
+    }
+
+    private func writeChat(
+        about prompt: String, _ maxTokens: Int, except refused: Set<String>, to writer: inout JSONWriter
+    ) {
         writer.member("messages") { writer in
             writer.array { writer in
                 writer.object { writer in
@@ -86,23 +91,15 @@ package struct UpstreamRequest: Sendable {
                 }
             }
         }
-        var shared = accepted
-        // These have another name or another form here.
-        shared.maxTokens = nil
-        shared.logprobs = nil
-        shared.suffix = nil
-        shared.writeMembers(to: &writer)
-        writer.member(named: limitName, accepted.maxTokens)
-        if let count = accepted.logprobs {
+        writer.member("model", model)
+        asked.parameters.writeSampling(to: &writer, except: refused)
+        // Reasoning models take the new name of `max_tokens` alone, some older servers the old one.
+        let newName: StaticString = "max_completion_tokens"
+        writer.member(refused.contains("max_completion_tokens") ? "max_tokens" : newName, maxTokens)
+        if let count = asked.parameters.logprobs, !refused.contains("logprobs") {
             writer.member("logprobs", true)
             writer.member("top_logprobs", count)
         }
-    }
-
-    /// What `max_tokens` is called: reasoning models take the new name alone, some older servers the old one.
-    private static func chatLimitName(_ upstream: UpstreamDescription) -> String {
-        let newName = "max_completion_tokens"
-        return upstream.refusedParameters.contains(newName) ? "max_tokens" : newName
     }
 }
 
@@ -145,19 +142,5 @@ private enum Knob: String, CaseIterable {
     private func isUnusual(_ number: JSONNumber?) -> Bool {
         guard let number else { return false }
         return number.double != usualValue.map(Double.init)
-    }
-
-    func remove(from parameters: inout CompletionParameters) {
-        switch self {
-        case .temperature: parameters.temperature = nil
-        case .topP: parameters.topP = nil
-        case .stop: parameters.stop = []
-        case .frequencyPenalty: parameters.frequencyPenalty = nil
-        case .presencePenalty: parameters.presencePenalty = nil
-        case .seed: parameters.seed = nil
-        case .logitBias: parameters.logitBias = nil
-        case .logprobs: parameters.logprobs = nil
-        case .suffix: parameters.suffix = nil
-        }
     }
 }

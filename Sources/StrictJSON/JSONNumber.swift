@@ -32,8 +32,31 @@ package struct JSONNumber: Sendable, Hashable {
 
     /// The nearest value; nil where that is not finite (`1e400`).
     package var double: Double? {
+        if let value = shortDouble { return value }
         guard let value = Double(literal), value.isFinite else { return nil }
         return value
+    }
+
+    /// The value of at most 15 digits without an exponent: digits and power of ten are exact then, so that their quotient is the
+    /// nearest value, at a tenth of what the standard library takes for it.
+    private var shortDouble: Double? {
+        let literal = literal.utf8.span
+        guard literal.count <= 15 else { return nil }
+        var digits: Int64 = 0
+        var power: Int64 = 1
+        var isFraction = false
+        for index in literal.indices {
+            switch literal[index] {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                digits = digits * 10 + Int64(literal[index] - UInt8(ascii: "0"))
+                if isFraction { power *= 10 }
+            case UInt8(ascii: "."): isFraction = true
+            case UInt8(ascii: "-"): break
+            default: return nil
+            }
+        }
+        let value = Double(digits) / Double(power)
+        return literal[0] == UInt8(ascii: "-") ? -value : value
     }
 }
 

@@ -73,8 +73,7 @@ extension JSONScanner {
         case .bool: return .bool(try bool())
         case .number:
             let range = try number()
-            let literal = bytes.extracting(range).withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
-            return .number(JSONNumber(checked: literal))
+            return .number(JSONNumber(checked: String(checked: bytes.extracting(range))))
         case .string: return .string(try text(of: string()))
         case .array:
             try enterArray()
@@ -101,12 +100,16 @@ extension JSONScanner {
 /// thousand members does not cost ten thousand squared.
 private struct DistinctNames {
     private var set: Set<Name> = []
+    /// Bit n: a name has n bytes, or at least 63. Most differ in length.
+    private var lengths: UInt64 = 0
     private static let few = 8
 
     /// Whether `name` is new among `members`, the ones before it.
     mutating func insert(_ name: String, into members: [JSONObject.Member]) -> Bool {
         guard members.count >= Self.few else {
-            return members.index(of: name) == nil
+            let length: UInt64 = 1 << min(63, name.utf8.count)
+            defer { lengths |= length }
+            return lengths & length == 0 || members.index(of: name) == nil
         }
         if set.isEmpty { set = Set(members.map { Name(text: $0.key) }) }
         return set.insert(Name(text: name)).inserted

@@ -70,37 +70,41 @@ package struct JSONWriter: Sendable {
     /// The same for a string.
     package mutating func member(_ key: StaticString, _ value: String?) {
         guard let value else { return }
-        self.key(key)
-        string(value)
+        value.utf8.span.withUnsafeBufferPointer { characters in
+            if characters.isPlain {
+                member(key, room: characters.count + 2) { Self.put(quoted: characters, at: $0) }
+            } else {
+                self.key(key)
+                needsComma = true
+                bytes.append(escaping: characters)
+            }
+        }
     }
 
     /// The same for an integer.
     package mutating func member(_ key: StaticString, _ value: Int?) {
-        guard let value else { return }
-        self.key(key)
-        integer(Int64(value))
+        if let value { member(key, Int64(value)) }
     }
 
     /// The same for an integer of 64 bits.
     package mutating func member(_ key: StaticString, _ value: Int64?) {
         guard let value else { return }
-        self.key(key)
-        integer(value)
+        member(key, room: DecimalDigits.most) { DecimalDigits.put(value, at: $0) }
     }
 
     /// The same for a boolean.
     package mutating func member(_ key: StaticString, _ value: Bool?) {
         guard let value else { return }
-        self.key(key)
-        separate()
-        append(value ? "true" : "false")
+        let literal: StaticString = value ? "true" : "false"
+        member(key, room: literal.utf8CodeUnitCount) { Self.put(literal, at: $0) }
     }
 
     /// The same for a number as it was sent.
     package mutating func member(_ key: StaticString, _ value: JSONNumber?) {
         guard let value else { return }
-        self.key(key)
-        raw(value.literal)
+        value.literal.utf8.span.withUnsafeBufferPointer { literal in
+            member(key, room: literal.count) { Self.put(literal, at: $0) }
+        }
     }
 
     /// Writes one member whose value `body` writes; it has to write exactly one.
@@ -137,41 +141,39 @@ package struct JSONWriter: Sendable {
 
     /// Writes `null`.
     package mutating func null() {
-        separate()
-        append("null")
+        value(room: 4) { Self.put("null", at: $0) }
     }
 
     /// Writes a string whose inside is already escaped, as `JSONScanner` found it.
     package mutating func string(escaped fragment: Span<UInt8>) {
-        separate()
-        fragment.withUnsafeBufferPointer { appendQuoted($0) }
+        fragment.withUnsafeBufferPointer { characters in
+            value(room: characters.count + 2) { Self.put(quoted: characters, at: $0) }
+        }
     }
 
     /// Writes a value that is JSON already. The caller answers for its being exactly one value.
     package mutating func raw(_ json: Span<UInt8>) {
-        separate()
-        json.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+        json.withUnsafeBufferPointer { json in value(room: json.count) { Self.put(json, at: $0) } }
     }
 
     /// The same for a text, as a literal of a number or a stored `jsonb`.
-    package mutating func raw(_ json: String) {
-        separate()
-        bytes.append(contentsOf: json.utf8)
-    }
+    package mutating func raw(_ json: String) { raw(json.utf8.span) }
 
     /// Writes a string; only what RFC 8259 demands is escaped: the quote, the backslash and control characters.
     package mutating func string(_ text: String) {
-        separate()
         text.utf8.span.withUnsafeBufferPointer { characters in
-            let end = Self.endOfPlain(characters, from: 0)
-            if end == characters.count { appendQuoted(characters) } else { appendEscaped(characters) }
+            if characters.isPlain {
+                value(room: characters.count + 2) { Self.put(quoted: characters, at: $0) }
+            } else {
+                separate()
+                bytes.append(escaping: characters)
+            }
         }
     }
 
     /// Writes an integer in digits.
     package mutating func integer(_ value: Int64) {
-        separate()
-        bytes.append(decimal: value)
+        self.value(room: DecimalDigits.most) { DecimalDigits.put(value, at: $0) }
     }
 
     /// Writes a number of thousandths, not negative, with three decimals: 1500 as `1.500`.
@@ -184,19 +186,65 @@ package struct JSONWriter: Sendable {
 
     // MARK: Parts
 
-    /// Comma, quotes and colon go with the key in one piece: for each piece the array is asked whether it is shared and has room.
+    // What can be goes in one piece, a member with its comma: for each piece the array is asked whether it is shared and has room.
+
+    private typealias Place = UnsafeMutablePointer<UInt8>
+
     private mutating func key(_ key: StaticString) {
-        let characters = UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount)
-        assert(Self.endOfPlain(characters, from: 0) == characters.count, "\(key) has to be escaped")
         let hasComma = needsComma
-        bytes.append(addingCapacity: characters.count + 4) { output in
-            if hasComma { output.append(UInt8(ascii: ",")) }
-            output.append(UInt8(ascii: "\""))
-            output.append(copying: characters)
-            output.append(UInt8(ascii: "\""))
-            output.append(UInt8(ascii: ":"))
-        }
+        bytes.append(atMost: Self.room(for: key)) { Self.put(key: key, hasComma, at: $0) }
         needsComma = false
+    }
+
+    /// A member whose value takes up to `room` bytes; `put` says where it ends.
+    @inline(__always)
+    private mutating func member(_ key: StaticString, room: Int, _ put: (Place) -> Place) {
+        let hasComma = needsComma
+        bytes.append(atMost: Self.room(for: key) + room) { put(Self.put(key: key, hasComma, at: $0)) }
+        needsComma = true
+    }
+
+    /// The same for a value alone.
+    @inline(__always)
+    private mutating func value(room: Int, _ put: (Place) -> Place) {
+        let hasComma = needsComma
+        bytes.append(atMost: room + 1) { place in
+            if hasComma { place.pointee = UInt8(ascii: ",") }
+            return put(hasComma ? place + 1 : place)
+        }
+        needsComma = true
+    }
+
+    private static func room(for key: StaticString) -> Int { key.utf8CodeUnitCount + 4 }
+
+    @inline(__always)
+    private static func put(key: StaticString, _ hasComma: Bool, at place: Place) -> Place {
+        let characters = UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount)
+        assert(characters.isPlain, "\(key) has to be escaped")
+        if hasComma { place.pointee = UInt8(ascii: ",") }
+        let end = put(quoted: characters, at: hasComma ? place + 1 : place)
+        end.pointee = UInt8(ascii: ":")
+        return end + 1
+    }
+
+    /// Characters of which none has to be escaped any more.
+    @inline(__always)
+    private static func put(quoted characters: UnsafeBufferPointer<UInt8>, at place: Place) -> Place {
+        place.pointee = UInt8(ascii: "\"")
+        let end = put(characters, at: place + 1)
+        end.pointee = UInt8(ascii: "\"")
+        return end + 1
+    }
+
+    @inline(__always)
+    private static func put(_ text: StaticString, at place: Place) -> Place {
+        put(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount), at: place)
+    }
+
+    @inline(__always)
+    private static func put(_ bytes: UnsafeBufferPointer<UInt8>, at place: Place) -> Place {
+        if let from = bytes.baseAddress { place.update(from: from, count: bytes.count) }
+        return place + bytes.count
     }
 
     private mutating func open(_ bracket: UInt8) {
@@ -218,82 +266,17 @@ package struct JSONWriter: Sendable {
     private mutating func append(_ text: StaticString) {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
-
-    /// Characters of which none has to be escaped any more.
-    private mutating func appendQuoted(_ characters: UnsafeBufferPointer<UInt8>) {
-        bytes.append(addingCapacity: characters.count + 2) { output in
-            output.append(UInt8(ascii: "\""))
-            output.append(copying: characters)
-            output.append(UInt8(ascii: "\""))
-        }
-    }
-
-    private mutating func appendEscaped(_ characters: UnsafeBufferPointer<UInt8>) {
-        bytes.append(UInt8(ascii: "\""))
-        var start = 0
-        while true {
-            let end = Self.endOfPlain(characters, from: start)
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: characters[start..<end]))
-            if end == characters.count { break }
-            append(escapeOf: characters[end])
-            start = end + 1
-        }
-        bytes.append(UInt8(ascii: "\""))
-    }
-
-    /// Where the first character stands that has to be escaped. Eight at a time: byte by byte this was a third of what it
-    /// costs to write a request for the upstream.
-    private static func endOfPlain(_ characters: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let raw = UnsafeRawBufferPointer(characters)
-        var index = start
-        while index &+ 8 <= characters.count {
-            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
-            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-            let controls = (word &- (ones &* 0x20)) & ~word
-            // A borrow can mark a byte wrongly only above one that is marked rightly, so the lowest mark is exact.
-            let marks = (((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash) | controls) & (ones &* 0x80)
-            if marks != 0 { return index &+ marks.trailingZeroBitCount &>> 3 }
-            index &+= 8
-        }
-        while index < characters.count, !mustEscape(characters[index]) { index &+= 1 }
-        return index
-    }
-
-    private static func mustEscape(_ byte: UInt8) -> Bool {
-        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
-    }
-
-    private mutating func append(escapeOf byte: UInt8) {
-        switch byte {
-        case 0x08: append("\\b")
-        case 0x09: append("\\t")
-        case 0x0A: append("\\n")
-        case 0x0C: append("\\f")
-        case 0x0D: append("\\r")
-        case 0x00..<0x10:
-            append("\\u000")
-            bytes.append(Self.hexadecimal(byte))
-        case 0x10..<0x20:
-            append("\\u001")
-            bytes.append(Self.hexadecimal(byte - 0x10))
-        default:
-            bytes.append(UInt8(ascii: "\\"))
-            bytes.append(byte)
-        }
-    }
-
-    private static func hexadecimal(_ digit: UInt8) -> UInt8 {
-        digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-    }
 }
 
-extension OutputSpan<UInt8> {
-    @inline(__always) @_lifetime(self: copy self)
-    fileprivate mutating func append(copying bytes: UnsafeBufferPointer<UInt8>) {
-        withUnsafeMutableBufferPointer { room, count in
-            count = room[count...].initialize(fromContentsOf: bytes)
+extension [UInt8] {
+    /// Appends what `put` writes: it gets the place and returns the one behind, at most `room` bytes further.
+    @inline(__always)
+    mutating func append(atMost room: Int, _ put: (UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8>) {
+        append(addingCapacity: room) { output in
+            output.withUnsafeMutableBufferPointer { bytes, count in
+                guard let base = bytes.baseAddress else { return }
+                count = put(base + count) - base
+            }
         }
     }
 }

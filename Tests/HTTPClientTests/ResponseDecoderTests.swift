@@ -133,7 +133,7 @@ struct ResponseDecoderTests {
             decoder.decode(
                 $0,
                 head: { head in
-                    found = [head.value(of: "Retry-After"), head.value(of: "retry"), head.value(of: "Content-Type")]
+                    found = [head.value(of: "retry-after"), head.value(of: "retry"), head.value(of: "content-type")]
                     return true
                 }, body: { _ in true })
         }

@@ -42,8 +42,8 @@ enum RelayScene {
         session: SessionID(UUIDBytes(high: 3, low: 4))
     )
 
-    static let request = UpstreamRequest(
-        model: "m", prompt: "Once", parameters: CompletionParameters(), maxTokens: 0, user: "u", promptEstimate: 7)
+    /// Its prompt is taken to cost 7 tokens.
+    static let request = UpstreamRequest(CompletionRequest(prompt: "Once upon a time there was"), model: "m", user: "u")
 
     /// Runs one completion to its end, the upstreams and the client doing what `script` sets up.
     /// - Parameters:

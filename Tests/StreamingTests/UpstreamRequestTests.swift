@@ -5,37 +5,29 @@ import Testing
 @testable import Streaming
 
 @Suite struct UpstreamRequestTests {
-    private static func request(_ change: (inout CompletionParameters) -> Void = { _ in }) -> UpstreamRequest {
-        var parameters = CompletionParameters()
-        parameters.model = "asked"
-        parameters.maxTokens = 9999
-        change(&parameters)
-        return UpstreamRequest(
-            model: "applied", prompt: "Once \"upon\"", parameters: parameters, maxTokens: 16, user: "opaque", promptEstimate: 3)
+    private static func request(
+        _ parameters: CompletionParameters = CompletionParameters(model: "asked", maxTokens: 9999)
+    ) -> UpstreamRequest {
+        UpstreamRequest(
+            CompletionRequest(prompt: "Once \"upon\"", parameters: parameters), model: "applied", user: "opaque")
     }
 
-    private static func setAll(_ parameters: inout CompletionParameters) {
-        parameters.temperature = JSONNumber(0.5)
-        parameters.topP = JSONNumber(0.25)
-        parameters.stop = ["\n"]
-        parameters.frequencyPenalty = JSONNumber(-1)
-        parameters.presencePenalty = JSONNumber(2)
-        parameters.seed = 7
-        parameters.logitBias = JSONValue.object(JSONObject()).object
-        parameters.logitBias?["50256"] = .number(JSONNumber(-100))
-        parameters.logprobs = 3
+    private static func everything(suffix: String? = nil) -> CompletionParameters {
+        var logitBias = JSONObject()
+        logitBias["50256"] = .number(JSONNumber(-100))
+        return CompletionParameters(
+            model: "asked", maxTokens: 9999, temperature: JSONNumber(0.5), topP: JSONNumber(0.25), stop: ["\n"],
+            frequencyPenalty: JSONNumber(-1), presencePenalty: JSONNumber(2), seed: 7, logitBias: logitBias, logprobs: 3,
+            suffix: suffix)
     }
 
     private func body(_ request: UpstreamRequest, _ upstream: UpstreamDescription) throws -> JSONValue {
-        try JSONValue(parsing: request.encoded(for: upstream))
+        try JSONValue(parsing: request.encoded(for: upstream, maxTokens: 16))
     }
 
     @Test("a completion upstream is asked for one stream, under the model and the max_tokens that apply, with every parameter")
     func completion() throws {
-        let request = Self.request {
-            Self.setAll(&$0)
-            $0.suffix = "end"
-        }
+        let request = Self.request(Self.everything(suffix: "end"))
         #expect(request.refusal(by: UpstreamDescription()) == nil)
         #expect(
             try body(request, UpstreamDescription())
@@ -49,7 +41,7 @@ import Testing
 
     @Test("a chat upstream gets the prompt as a message of the user, and what it calls differently under its own name")
     func chat() throws {
-        let request = Self.request(Self.setAll)
+        let request = Self.request(Self.everything())
         let upstream = UpstreamDescription(kind: .chat)
         #expect(request.refusal(by: upstream) == nil)
         #expect(
@@ -87,12 +79,12 @@ import Testing
     @Test("what cannot be said in chat is refused by name, unless it says nothing")
     func suffix() throws {
         let chat = UpstreamDescription(kind: .chat)
-        #expect(Self.request { $0.suffix = "end" }.refusal(by: chat)?.param == "suffix")
-        #expect(Self.request { $0.suffix = "end" }.refusal(by: chat)?.code == .unsupportedParameter)
-        let empty = Self.request { $0.suffix = "" }
+        #expect(Self.request(CompletionParameters(suffix: "end")).refusal(by: chat)?.param == "suffix")
+        #expect(Self.request(CompletionParameters(suffix: "end")).refusal(by: chat)?.code == .unsupportedParameter)
+        let empty = Self.request(CompletionParameters(suffix: ""))
         #expect(empty.refusal(by: chat) == nil)
         #expect(try body(empty, chat).object?["suffix"] == nil)
-        #expect(Self.request { $0.suffix = "end" }.refusal(by: UpstreamDescription()) == nil)
+        #expect(Self.request(CompletionParameters(suffix: "end")).refusal(by: UpstreamDescription()) == nil)
     }
 
     static let knobs: [(name: String, usual: String?, unusual: String)] = [
@@ -107,8 +99,7 @@ import Testing
             let asked = try CompletionRequest.parse(
                 body: Array(#"{"prompt":"a","\#(knob.name)":\#(value)}"#.utf8).span,
                 models: ModelPolicy(defaultModel: "m", allowed: nil))
-            return UpstreamRequest(
-                model: "m", prompt: "a", parameters: asked.parameters, maxTokens: 5, user: "u", promptEstimate: 1)
+            return UpstreamRequest(asked, model: "m", user: "u")
         }
         for kind in UpstreamKind.allCases {
             let strict = UpstreamDescription(kind: kind, refusedParameters: [knob.name])

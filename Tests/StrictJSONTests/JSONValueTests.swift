@@ -114,6 +114,18 @@ struct JSONNumberTests {
         #expect(number.literal == literal)
     }
 
+    @Test("a number with few digits reads as the standard library reads it, bit for bit")
+    func fewDigits() throws {
+        var generator = SplitMix(state: 3)
+        for _ in 0..<5_000 {
+            let sign = generator.next() & 1 == 0 ? "" : "-"
+            let whole = generator.next() % 1_000 >> (generator.next() % 10)
+            let fraction = generator.next() >> (generator.next() % 64)
+            let literal = "\(sign)\(whole).\(String(fraction).suffix(12))"
+            #expect(try JSONValue(parsing: literal).number?.double?.bitPattern == Double(literal)?.bitPattern, "\(literal)")
+        }
+    }
+
     @Test("400 digits are refused as too long; a string, a boolean and null are no numbers")
     func others() throws {
         #expect(reason { try JSONValue(parsing: String(repeating: "9", count: 400)) } == .numberTooLong)

@@ -131,7 +131,7 @@ final class CompletionHandlers {
         ReservationRequest(
             completionID: ask.relay.id, attempt: context.id.uuid, userID: principal.userID, sessionID: principal.sessionID,
             promptTokens: ask.promptEstimate, maxTokens: ask.wantedTokens, model: ask.model, presetID: ask.presetID,
-            upstreams: LimitedUpstreams(ask.relay.candidates.map { ($0.name, $0.hasLimits) }))
+            upstreams: LimitedUpstreams(ask.relay.candidates.map { ($0.description.name, $0.description.hasLimits) }))
     }
 
     /// Readies an admitted completion for its upstream.
@@ -193,9 +193,7 @@ final class CompletionHandlers {
         let requestID = context.id
         let relay = try CompletionRelay(
             id: id, owner: principal.userID, sessionID: principal.lifeline,
-            request: UpstreamRequest(
-                model: model, prompt: request.prompt ?? "", parameters: request.parameters, maxTokens: 0,
-                user: userTags.tag(principal.userID), promptEstimate: request.estimatedPromptTokens),
+            request: UpstreamRequest(request, model: model, user: userTags.tag(principal.userID)),
             pool: upstreams, requestedAt: requestedAt
         ) { Problem.json($0, requestID: requestID) }
         return CompletionAsk(request, model: model, relay: relay)
