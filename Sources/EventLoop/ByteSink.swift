@@ -7,6 +7,8 @@ package protocol ByteSink: AnyObject {
     func write(_ buffer: UnsafeMutablePointer<OutputBuffer>, last: Bool)
     /// So many bytes are kept back for a slow peer that the source should not be read.
     var isFull: Bool { get }
+    /// Adds what every write touches.
+    func lay(_ trail: inout Trail)
     /// The peer has gone, or was cut: what is written is discarded.
     var isClosed: Bool { get }
     /// Who is told when there is room again, and when the peer goes away. Held strongly while the stream lasts.

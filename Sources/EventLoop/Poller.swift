@@ -42,7 +42,7 @@ final class Poller {
         channels[place] = Unmanaged.passRetained(channel)
         // From 1 on, so that no registration is that of the wake-up descriptor. It comes round after four billion.
         generation = generation % UInt64(UInt32.max) + 1
-        channel.registration = generation << 32 | (channel.isBulk ? Self.bulkMark : 0) | UInt64(place)
+        channel.registration = generation << 32 | (channel is BulkChannel ? Self.bulkMark : 0) | UInt64(place)
         let result = control(EPOLL_CTL_ADD, channel, interest)
         precondition(result == 0, "epoll_ctl failed: errno \(errno)")
     }
@@ -81,6 +81,7 @@ final class Poller {
     /// - Returns: whether the wake-up descriptor was among them.
     func deliver(_ count: Int, bulk: Bool) -> Bool {
         var woken = false
+        if bulk { for index in -Self.channelLead..<0 { lookAhead(from: index, of: count) } }
         for index in 0..<count {
             let (registration, readiness) = (events[index].data.u64, Readiness(rawValue: events[index].events))
             if (registration & Self.bulkMark != 0) != bulk { continue }
@@ -88,12 +89,36 @@ final class Poller {
                 woken = true
                 continue
             }
+            if bulk { lookAhead(from: index, of: count) }
             channels[Self.place(registration)]?._withUnsafeGuaranteedRef {
                 if $0.registration == registration { $0.ready(readiness) }
             }
         }
         return woken
     }
+
+    /// Has fetched what the events behind this one will touch: first the channel, and two events later, when that has come, what lies on
+    /// its trail.
+    private func lookAhead(from index: Int, of count: Int) {
+        let (far, near) = (index + Self.channelLead, index + Self.trailLead)
+        if far < count, let channel = bulkChannel(of: far) { Trail.fetch(channel.toOpaque(), lines: Self.channelLines) }
+        if near >= 0, near < count, let channel = bulkChannel(of: near) {
+            // A place belongs to channels of either kind in turn: a registration that is out of date may name one of the other.
+            channel._withUnsafeGuaranteedRef {
+                if $0.registration & Self.bulkMark != 0 { unsafeDowncast($0, to: BulkChannel.self).trail.follow() }
+            }
+        }
+    }
+
+    private func bulkChannel(of index: Int) -> Unmanaged<Channel>? {
+        let registration = events[index].data.u64
+        return registration & Self.bulkMark == 0 ? nil : channels[Self.place(registration)]
+    }
+
+    /// So many events ahead a channel is fetched, and what lies on its trail.
+    private static let (channelLead, trailLead) = (4, 2)
+    /// Lines of the cache that a channel with its trail fills.
+    private static let channelLines = 3
 
     /// Lets go of what was deregistered; called when no event of the batch is left.
     func bury() {

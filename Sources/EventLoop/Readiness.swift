@@ -39,14 +39,18 @@ open class Channel {
     @exclusivity(unchecked) final var registration = Channel.unregistered
     static let unregistered: UInt64 = 0
     final var isRegistered: Bool { registration != Self.unregistered }
-    /// Carries what comes by itself, like a stream: its events are heard after those that somebody waits for.
-    final let isBulk: Bool
 
-    public init(descriptor: Int32, isBulk: Bool = false) {
+    public init(descriptor: Int32) {
         self.descriptor = descriptor
-        self.isBulk = isBulk
     }
 
     /// Called on the loop with what has become ready. May deregister this channel and any other.
     open func ready(_ readiness: Readiness) {}
+}
+
+/// A channel that carries what comes by itself, like a stream: its events are heard after those that somebody waits for.
+open class BulkChannel: Channel {
+    /// What its next event will touch.
+    // Unchecked for overlapping accesses: laid by one call, followed between two.
+    @exclusivity(unchecked) package final var trail = Trail()
 }

@@ -1,4 +1,4 @@
-import EventLoop
+package import EventLoop
 
 /// One request and its answer. It lives from ``HTTPClient/send(_:timeouts:to:)`` until `completed`, `failed` or ``cancel()``.
 ///
@@ -51,6 +51,13 @@ package final class Exchange {
 
     /// Whether there is a connection, on which the request goes out.
     package var isConnected: Bool { awaiting != .connection }
+
+    /// Says what each further piece of the answer will touch beside this exchange.
+    package func willTouch(_ trail: Trail) {
+        var whole = trail
+        whole.add(self, lines: 3)
+        link?.trail = whole
+    }
 
     /// Reads nothing more until ``resume()``; TCP then holds the sender back. The time-out for the first byte rests meanwhile.
     package func pause() { isPaused = true }

@@ -1,7 +1,7 @@
 import EventLoop
 
 /// One connection to the origin, plain or TLS, registered edge-triggered for its whole life.
-final class Link: Channel {
+final class Link: BulkChannel {
     /// Who hears of the link's events.
     enum Owner {
         case nobody
@@ -32,14 +32,14 @@ final class Link: Channel {
         self.io = io
         isTLS = false
         session = nil
-        super.init(descriptor: descriptor, isBulk: true)
+        super.init(descriptor: descriptor)
     }
 
     init(_ session: consuming TLSSession, descriptor: Int32, io: LoopIO) {
         self.io = io
         isTLS = true
         self.session = consume session
-        super.init(descriptor: descriptor, isBulk: true)
+        super.init(descriptor: descriptor)
     }
 
     override func ready(_ readiness: Readiness) {

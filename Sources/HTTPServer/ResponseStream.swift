@@ -41,6 +41,11 @@ package final class ResponseStream: ByteSink {
     /// The client has gone; nothing reaches it any more.
     package var isClosed: Bool { connection.isGone }
 
+    package func lay(_ trail: inout Trail) {
+        trail.add(self, lines: 1)
+        trail.add(connection, lines: 2)
+    }
+
     package func write(_ buffer: UnsafeMutablePointer<OutputBuffer>, last: Bool) {
         if !sendsBody {
             buffer.pointee.removeAll()

@@ -139,7 +139,19 @@ extension CompletionRelay {
         let isFirst = state.clock.firstTokenAt != RelayClock.never
         state.clock.firstTokenAt = RelayClock.never
         if !isPaused { state.clock.silenceAt = pool.io.now + state.silenceMilliseconds }
-        if isFirst { arm() }
+        if isFirst {
+            arm()
+            layTrail()
+        }
+    }
+
+    /// From the first token on each event touches the same memory: most of this object, what the events repeat, and the client's side.
+    private func layTrail() {
+        var trail = Trail()
+        trail.add(self, lines: 8)
+        trail.add(state.stream.repeated, lines: 4)
+        sink?.lay(&trail)
+        exchange?.willTouch(trail)
     }
 
     private func collected() {

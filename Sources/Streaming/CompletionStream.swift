@@ -106,6 +106,9 @@ package struct CompletionStream: ~Copyable {
     /// Why the completion ended, in the upstream's word; nil before.
     package var finishReason: String? { escapedFinishReason.withUnsafeBufferPointer(Self.decoded) }
 
+    /// Where the bytes lie that each event is compared with; nil where there are none.
+    var repeated: UnsafeRawPointer? { scanner.repeated }
+
     /// Whether there has been output.
     package var hasText: Bool { texts > 0 }
 

@@ -45,6 +45,9 @@ struct EventEnvelope {
     /// As `promptTokens`.
     private var cachedTokens = 0
 
+    /// Where the known bytes lie, as a hint; nil where there are none.
+    var address: UnsafeRawPointer? { known.isEmpty ? nil : known.withUnsafeBytes { $0.baseAddress } }
+
     /// The text of the event that begins at `offset` of a stream, where it differs in nothing else and lies there whole; nil
     /// where the event has to be taken out of the stream and looked at more closely.
     /// - Parameter offset: moved past the event.

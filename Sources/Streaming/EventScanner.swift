@@ -12,6 +12,8 @@ struct EventScanner {
     /// Whether every event is read through for its log probabilities.
     private let wantsLogprobs: Bool
     private var envelope = EventEnvelope()
+    /// Where the bytes lie that are repeated; nil where nothing is remembered.
+    var repeated: UnsafeRawPointer? { envelope.address }
     private var isFinishing = false
 
     init(kind: UpstreamKind = .completion, wantsLogprobs: Bool = false) {

@@ -1,3 +1,5 @@
+package import EventLoop
+
 /// Carries requests to the upstream; a seam, so that a relay can be driven without a network. One for each loop.
 package protocol UpstreamTransport: AnyObject {
     /// Sends one completion request. The relay is told of the answer by calls on the loop, never before this has returned:
@@ -9,6 +11,8 @@ package protocol UpstreamTransport: AnyObject {
 package protocol UpstreamExchange: AnyObject {
     /// Whether there is a connection, on which the request goes out.
     var isConnected: Bool { get }
+    /// Says what each further piece of the answer will touch.
+    func willTouch(_ trail: Trail)
     /// Stops reading. Bytes that were read already may still come.
     func pause()
     func resume()

@@ -50,7 +50,7 @@ struct EventLoopTests {
         let order = try await withLoop { loop in
             let streams = try (0..<3).map { _ in try Wire(isBulk: true) }
             let answer = try Wire(isBulk: false)
-            for wire in streams + [answer] { loop.io.register(wire) }
+            for wire in streams + [answer] { loop.io.register(wire.channel) }
             var order: [String] = []
             for stream in streams { stream.onReady = { order.append("stream") } }
             // All of it arrives between two looks at the descriptors, the answer last.
@@ -67,6 +67,31 @@ struct EventLoopTests {
             return order
         }
         #expect(order == ["answer", "what waited for it", "stream", "stream", "stream"])
+    }
+
+    @Test("fetches ahead along trails, which do no harm where the memory is gone, was never there, or is too much for one")
+    func trails() async throws {
+        let heard = try await withLoop { loop in
+            let streams = try (0..<20).map { _ in try Wire(isBulk: true) }
+            var heard = 0
+            for stream in streams {
+                loop.io.register(stream.channel)
+                stream.onReady = { heard += 1 }
+                let freed = UnsafeMutableRawPointer.allocate(byteCount: 1 << 20, alignment: 64)
+                freed.deallocate()
+                var trail = Trail()
+                trail.add(UnsafeRawPointer(freed), lines: 255)
+                trail.add(nil, lines: 3)
+                for address in [1, 0x1000, 0x7fff_ffff_f000, Int.min] { trail.add(UnsafeRawPointer(bitPattern: address), lines: 2) }
+                for _ in 0..<9 { trail.add(stream.channel, lines: 8) }
+                try #require(stream.channel as? BulkChannel).trail = trail
+            }
+            for stream in streams { stream.ring() }
+            while heard < streams.count { await loop.io.pause(.milliseconds(1)) }
+            for stream in streams { stream.end(on: loop.io) }
+            return heard
+        }
+        #expect(heard == 20)
     }
 
     @Test("a kernel timer is never early, is finer than a tick, and lets go of who waits when it is closed")
@@ -145,27 +170,60 @@ struct EventLoopTests {
     }
 }
 
-/// One end of a socket pair, and what is done when the other end is rung.
-private final class Wire: Channel {
+/// A socket pair, one end of which a loop watches, and what is done when the other end is rung.
+private final class Wire {
+    let channel: Channel
     private let far: Int32
-    var onReady: () -> Void = {}
+    private let bell: Bell
 
     init(isBulk: Bool) throws {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { throw TestFailure("no socket pair") }
         far = ends[1]
-        super.init(descriptor: ends[0], isBulk: isBulk)
+        bell = Bell()
+        channel = isBulk ? BulkEnd(ends[0], bell) : End(ends[0], bell)
+    }
+
+    var onReady: () -> Void {
+        get { bell.onReady }
+        set { bell.onReady = newValue }
     }
 
     func ring() { _ = write(far, "x", 1) }
 
     func end(on io: LoopIO) {
-        io.deregister(self, close: true)
+        io.deregister(channel, close: true)
         close(far)
     }
 
-    override func ready(_ readiness: Readiness) {
-        // Told once for what can be written, when it is registered.
-        if readiness.contains(.readable) { onReady() }
+    fileprivate final class Bell {
+        var onReady: () -> Void = {}
+
+        func ready(_ readiness: Readiness) {
+            // Told once for what can be written, when it is registered.
+            if readiness.contains(.readable) { onReady() }
+        }
+    }
+
+    private final class End: Channel {
+        private let bell: Bell
+
+        init(_ descriptor: Int32, _ bell: Bell) {
+            self.bell = bell
+            super.init(descriptor: descriptor)
+        }
+
+        override func ready(_ readiness: Readiness) { bell.ready(readiness) }
+    }
+
+    private final class BulkEnd: BulkChannel {
+        private let bell: Bell
+
+        init(_ descriptor: Int32, _ bell: Bell) {
+            self.bell = bell
+            super.init(descriptor: descriptor)
+        }
+
+        override func ready(_ readiness: Readiness) { bell.ready(readiness) }
     }
 }

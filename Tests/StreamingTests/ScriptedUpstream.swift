@@ -68,6 +68,7 @@ final class ScriptedExchange: UpstreamExchange {
         onResume()
     }
     func cancel() { calls.append("cancel") }
+    func willTouch(_ trail: Trail) {}
 }
 
 /// A client's connection that notes what it is sent, and when.
@@ -78,6 +79,8 @@ final class RecordingSink: ByteSink {
         /// In milliseconds since the sink was made.
         let at: Int64
     }
+
+    func lay(_ trail: inout Trail) {}
 
     private(set) var writes: [Write] = []
     var isFull = false
