@@ -279,3 +279,33 @@ begin
         is distinct from (excluded.requests_per_minute, excluded.tokens_per_minute);
 end
 $$;
+
+-- Takes one request and no tokens, if there is one, for a request that was refused after its sender was known. The answer is what is
+-- left; none where there is no such user.
+create function charge_request(sender uuid) returns table (
+    requests_per_minute bigint, request_units bigint, tokens_per_minute bigint, token_units bigint
+)
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+as $$
+#variable_conflict use_column
+declare
+    limits user_limits;
+    mine buckets;
+begin
+    select * into limits from user_limits where user_id = sender;
+    if not found then return; end if;
+    select * into mine from buckets where scope = sender;
+    mine := advanced(mine, limits.requests_per_minute, limits.tokens_per_minute, limits_clock());
+    -- As with reservations: who has none left is not even locked.
+    if mine.request_units >= 60000000 then
+        select * into mine from buckets where scope = sender for no key update;
+        mine := advanced(mine, limits.requests_per_minute, limits.tokens_per_minute, limits_clock());
+        if mine.request_units >= 60000000 then
+            mine := charged(mine, 0, 1, 0, 0, 0);
+            perform write_buckets(array[sender], array[mine]);
+        end if;
+    end if;
+    return query select mine.requests_per_minute, mine.request_units, mine.tokens_per_minute, mine.token_units;
+end
+$$;

@@ -63,9 +63,23 @@ create type admission as (
     is_unflushed boolean
 );
 
+-- Which of the ids are those of completions that run, or that have run and are billed. One is remembered for at least a month.
+create function taken_ids(completions uuid[]) returns uuid[]
+language plpgsql stable
+as $$
+begin
+    return array(
+        select r.completion_id from reservations r where r.completion_id = any (completions)
+        union all
+        select u.completion_id from usage u
+        where u.completion_id = any (completions) and u.started_at > now() - interval '35 days');
+end
+$$;
+
 -- The requests for admission, those of one user together and in the order of their coming. In PL/pgSQL, which keeps the plan.
 create function completion_asks(
-    completions uuid[], attempts uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[], presets uuid[], upstreams text[]
+    completions uuid[], attempts uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[], presets uuid[],
+    upstreams text[], taken uuid[]
 ) returns completion_ask[]
 language plpgsql stable
 as $$
@@ -76,12 +90,7 @@ begin
                 a.place, a.completion_id, a.attempt, a.user_id, a.model, a.preset_id, string_to_array(a.upstreams, ','),
                 a.session_id is null
                     or coalesce(a.user_id = (select s.user_id from sessions s where s.id = a.session_id and s.revoked_at is null), false),
-                -- An id is remembered for at least a month.
-                exists (select from reservations r where r.completion_id = a.completion_id)
-                    or exists (
-                        select from usage u
-                        where u.completion_id = a.completion_id and u.started_at > now() - interval '35 days'),
-                l.limits, l.max_tokens, a.prompt_tokens + l.max_tokens, null, null)::completion_ask
+                a.completion_id = any (taken), l.limits, l.max_tokens, a.prompt_tokens + l.max_tokens, null, null)::completion_ask
             order by a.user_id, a.place)
         from unnest(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams) with ordinality
                 as a (completion_id, attempt, user_id, session_id, prompt_tokens, wanted, model, preset_id, upstreams, place)
@@ -165,17 +174,19 @@ $$;
 --
 -- It looks twice. First at the rows as they stand: whom these refuse is refused, and nothing is written, not even a lock. Then it
 -- locks the rows of the others, in the order of their ids, and decides on what they hold now: so what is admitted is exact over
--- all processes.
+-- all processes. Ids that are new, because whoever asks has only just made them, are not looked for among those that are taken.
 create function reserve_completions(
     holder uuid, completions uuid[], attempts uuid[], users uuid[], sessions uuid[], prompts bigint[], wanted bigint[], models text[],
-    presets uuid[], upstreams text[], is_crowded boolean
+    presets uuid[], upstreams text[], is_crowded boolean, are_new boolean
 ) returns setof admission
 language plpgsql
 -- By their keys, as `write_buckets` says, and dead rows left out.
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
-    asks completion_ask[] := completion_asks(completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams);
+    asks completion_ask[] := completion_asks(
+        completions, attempts, users, sessions, prompts, wanted, models, presets, upstreams,
+        case when are_new then '{}' else taken_ids(completions) end);
     ask completion_ask;
     guard instance;
     is_guarded boolean;
@@ -201,7 +212,7 @@ declare
     ids uuid[];
     changed buckets[];
     written bigint;
-    is_void boolean; is_taken boolean;
+    is_void boolean; is_taken boolean := false;
 begin
     select * into guard from instance where only_row;
     is_guarded := guard.tokens_per_day is not null or guard.tokens_per_month is not null;
@@ -300,13 +311,13 @@ begin
         order by completion_id
         on conflict do nothing;
         get diagnostics written = row_count;
-        select
-            -- Who gave an attempt up has locked the user's row to say so.
-            exists (select from voided_attempts where attempt = any (attempts)),
-            -- Another transaction may have taken one of the ids since they were looked for: it runs, or it has run and is billed.
-            -- From now on nobody else can take one.
-            exists (select from usage u where u.completion_id = any (ids) and u.started_at > now() - interval '35 days')
-        into is_void, is_taken;
+        -- Who gave an attempt up has locked the user's row to say so.
+        is_void := exists (select from voided_attempts where attempt = any (attempts));
+        -- Another transaction may have taken one of the ids since they were looked for: it runs, or it has run and is billed.
+        -- From now on nobody else can take one.
+        if not are_new then
+            is_taken := exists (select from usage u where u.completion_id = any (ids) and u.started_at > now() - interval '35 days');
+        end if;
         if is_void then raise exception 'an attempt was given up' using errcode = 'query_canceled'; end if;
         if is_taken or written < cardinality(admitted) then
             raise exception 'a completion id was taken meanwhile' using errcode = 'serialization_failure';
@@ -316,35 +327,5 @@ begin
         end if;
     end if;
     return query select * from unnest(answers);
-end
-$$;
-
--- Takes one request and no tokens, if there is one, for a request that was refused after its sender was known. The answer is what is
--- left; none where there is no such user.
-create function charge_request(sender uuid) returns table (
-    requests_per_minute bigint, request_units bigint, tokens_per_minute bigint, token_units bigint
-)
-language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
-as $$
-#variable_conflict use_column
-declare
-    limits user_limits;
-    mine buckets;
-begin
-    select * into limits from user_limits where user_id = sender;
-    if not found then return; end if;
-    select * into mine from buckets where scope = sender;
-    mine := advanced(mine, limits.requests_per_minute, limits.tokens_per_minute, limits_clock());
-    -- As with reservations: who has none left is not even locked.
-    if mine.request_units >= 60000000 then
-        select * into mine from buckets where scope = sender for no key update;
-        mine := advanced(mine, limits.requests_per_minute, limits.tokens_per_minute, limits_clock());
-        if mine.request_units >= 60000000 then
-            mine := charged(mine, 0, 1, 0, 0, 0);
-            perform write_buckets(array[sender], array[mine]);
-        end if;
-    end if;
-    return query select mine.requests_per_minute, mine.request_units, mine.tokens_per_minute, mine.token_units;
 end
 $$;

@@ -338,8 +338,8 @@ begin
     begin
         insert into users (id, email) values (somebody, somebody || '@rehearsal.invalid');
         select verdict into heard from reserve_completions(
-            gen_random_uuid(), array[completion], array[gen_random_uuid()], array[somebody], array[null::uuid], array[1::bigint],
-            array[1::bigint], (select coalesce(models[1:1], '{*}') from plans where name = 'default'), array[null::uuid], '{""}', true);
+            gen_random_uuid(), array[completion], array[gen_random_uuid()], array[somebody], array[null::uuid], '{1}', '{1}',
+            (select coalesce(models[1:1], '{*}') from plans where name = 'default'), array[null::uuid], '{""}', true, false);
         perform settle_completions(
             array[completion], array[null::uuid], '{1}', '{1}', '{0}', '{0}', '{exact}', '{done}', '{stop}', '{""}', '{""}', true);
         raise exception 'it was a rehearsal' using errcode = 'triggered_action_exception';

@@ -8,14 +8,14 @@ enum LimitStatements {
     ///
     /// $1 process, then an array each of: $2 completions, $3 attempts, $4 users, $5 sessions or null, $6 prompt tokens,
     /// $7 `max_tokens` or null where the request names none, $8 models, $9 presets or null, $10 names of upstreams. $11 whether
-    /// the rows have had to be waited for lately.
+    /// the rows have had to be waited for lately; $12 whether all completions are new, see ``ReservationRequest/isNew``.
     static let reserve = PostgresStatement(
         "limits_reserve",
         """
         select verdict, max_tokens, upstream, cost, requests_per_minute, request_units, tokens_per_minute, token_units,
             concurrent_streams, in_flight, wait, remaining, reason,
             is_unflushed
-        from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) order by place
+        from reserve_completions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) order by place
         """, results: .binary)
 
     /// The column of ``reserve`` that says whether a ``flush`` has to come before it is believed.

@@ -4,6 +4,8 @@ package import PlaygroundCore
 package struct ReservationRequest: Sendable {
     /// Names the reservation; a second one of the same name is refused.
     package var completionID: CompletionID
+    /// The id was made for this request alone and nobody else has it: it is not looked for among those that are taken.
+    package var isNew: Bool
     /// Tells this attempt to be admitted from others under the same id.
     package var attempt: UUIDBytes
     /// Whose buckets are asked.
@@ -23,12 +25,13 @@ package struct ReservationRequest: Sendable {
 
     /// - Parameter attempt: the id of the request that asks, if there is one.
     package init(
-        completionID: CompletionID,
+        completionID: CompletionID, isNew: Bool = false,
         attempt: UUIDBytes = UUIDBytes(high: .random(in: 0...UInt64.max), low: .random(in: 0...UInt64.max)),
         userID: UserID, sessionID: SessionID?, promptTokens: Int, maxTokens: Int?, model: String, presetID: PresetID? = nil,
         upstreams: LimitedUpstreams = LimitedUpstreams([])
     ) {
         self.completionID = completionID
+        self.isNew = isNew
         self.attempt = attempt
         self.userID = userID
         self.sessionID = sessionID

@@ -210,6 +210,7 @@ final class ReservationWriter {
             .uuidArray(batch.map { $0.request.presetID?.uuid }),
             .textArray(batch.map(\.request.upstreams.names)),
             .bool(isCrowded),
+            .bool(batch.allSatisfy(\.request.isNew)),
         ]
     }
 

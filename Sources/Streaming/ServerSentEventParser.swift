@@ -19,7 +19,8 @@ package enum ServerSentEventError: Error, Equatable {
 /// Splits a body into server-sent events (WHATWG HTML, section 9.2.6), wherever the reads cut it.
 ///
 /// An event that lies whole in the bytes at hand is given as it lies there; only one that is cut is kept. Bytes are not
-/// decoded: what is no UTF-8 is left for whoever reads the data.
+/// decoded: what is no UTF-8 is left for whoever reads the data. Beyond the standard, a field named `error` is the data of an event of
+/// that type.
 ///
 /// ```
 /// var offset = 0
@@ -157,6 +158,10 @@ package struct ServerSentEventParser: ~Copyable {
             try add(data: value)
         } else if name.elementsEqual("event".utf8) {
             beginEvent().pointee.type = Array(value)
+        } else if name.elementsEqual("error".utf8) {
+            // As llama.cpp wrote its errors until 2025, with `[DONE]` behind.
+            beginEvent().pointee.type = Array("error".utf8)
+            try add(data: value)
         } else if name.elementsEqual("id".utf8) {
             if !value.contains(0) { lastEventID = Array(value) }
         } else if name.elementsEqual("retry".utf8) {

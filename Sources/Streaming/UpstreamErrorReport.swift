@@ -67,8 +67,10 @@ package struct UpstreamErrorReport: Sendable, Equatable {
 
     // OpenAI's code and llama.cpp's type.
     private static let contextWords = ["context_length_exceeded", "exceed_context_size_error"]
-    // vLLM and OpenRouter name it in their messages alone, and LiteLLM in front of whatever it passes on.
-    private static let contextPhrases = ["maximum context length", "maximum model length", "ContextWindowExceededError"]
+    // vLLM, OpenRouter and older llama.cpp name it in their messages alone, and LiteLLM in front of whatever it passes on.
+    private static let contextPhrases = [
+        "maximum context length", "maximum model length", "exceeds the available context size", "ContextWindowExceededError",
+    ]
     // OpenAI's code, vLLM's type and LiteLLM's class, and Ollama's type.
     private static let modelWords = ["model_not_found", "NotFoundError", "not_found_error"]
     // LiteLLM without a database answers 400 with the first to a key that is not its own.

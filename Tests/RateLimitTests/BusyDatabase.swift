@@ -108,7 +108,7 @@ final class BusyDatabase: Sendable {
                 .uuidArray(asked.map { UUIDBytes($0) }),
                 .uuidArray(ids.map { _ in nil }), .intArray(ids.map { _ in .random(in: 1...200, using: &random) }),
                 .intArray(ids.map { _ in 10 }), .textArray(ids.map { _ in "m" }), .uuidArray(ids.map { _ in nil }),
-                .textArray(ids.map { _ in "" }), .bool(count % 2 == 0),
+                .textArray(ids.map { _ in "" }), .bool(count % 2 == 0), .bool(count % 3 > 0),
             ])
         for row in rows.rows where try rows.string(row, 0) == "admitted" { admitted.withLock { $0.append(ids[row]) } }
     }

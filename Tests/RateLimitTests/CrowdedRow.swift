@@ -56,7 +56,7 @@ struct CrowdedRow {
             [
                 .uuid(randomUUID()), .uuidArray([randomUUID()]), .uuidArray([randomUUID()]), .uuidArray([user.uuid]),
                 .uuidArray([nil]), .intArray([5]),
-                .intArray([5]), .textArray(["m"]), .uuidArray([nil]), .textArray([""]), .bool(false),
+                .intArray([5]), .textArray(["m"]), .uuidArray([nil]), .textArray([""]), .bool(false), .bool(true),
             ])
         return try rows.string(0, 0) == "admitted"
     }

@@ -67,7 +67,7 @@ struct LateTwin {
                 .uuid(randomUUID()), .uuidArray(asked.map(\.id)), .uuidArray(asked.map { _ in randomUUID() }),
                 .uuidArray(asked.map(\.user.uuid)), .uuidArray(asked.map { _ in nil }), .intArray(asked.map { _ in 5 }),
                 .intArray(asked.map { _ in 5 }), .textArray(asked.map { _ in "m" }), .uuidArray(asked.map { _ in nil }),
-                .textArray(asked.map { _ in "" }), .bool(false),
+                .textArray(asked.map { _ in "" }), .bool(false), .bool(false),
             ])
         return try rows.string(rows.count - 1, 0)
     }

@@ -13,6 +13,8 @@ struct LimiterComparison {
     private var model: LimiterModel
     /// The attempts that were admitted, by their completions.
     private var attempts: [String: UUIDBytes] = [:]
+    /// The ids that were asked for before.
+    private var seen: Set<String> = []
 
     /// - Parameter fault: turns the schema's functions into faulty ones.
     init(_ operations: inout LimiterOperations, fault: PlantedFault? = nil) throws {
@@ -104,6 +106,8 @@ struct LimiterComparison {
 
     private mutating func reserve(_ asks: [LimiterModel.Ask]) throws -> [LimiterModel.Answer] {
         let tried = asks.map { _ in randomUUID() }
+        let areNew = seen.isDisjoint(with: asks.map(\.id)) && Set(asks.map(\.id)).count == asks.count
+        seen.formUnion(asks.map(\.id))
         let rows = try connection.run(
             LimitStatements.reserve.sql,
             [
@@ -111,7 +115,7 @@ struct LimiterComparison {
                 .uuidArray(asks.map { UUIDBytes($0.user) }),
                 .uuidArray(asks.map { _ in nil }), .intArray(asks.map(\.prompt)), .intArray(asks.map(\.wanted)),
                 .textArray(asks.map(\.model)), .uuidArray(asks.map { _ in nil }), .textArray(asks.map { _ in "" }),
-                .bool(asks.count % 2 == 0),
+                .bool(asks.count % 2 == 0), .bool(areNew),
             ])
         return try rows.rows.map { row in
             var answer = LimiterModel.Answer(verdict: try rows.string(row, 0))

@@ -53,7 +53,7 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
         becomes: "select user_id, 1, 0, unspent, started_at from corrected")
 
     static let repeatedID = PlantedFault(
-        "a second admission under an id that was settled", in: "completion_asks", "where u.completion_id = a.completion_id and",
+        "a second admission under an id that was settled", in: "taken_ids", "where u.completion_id = any (completions) and",
         becomes: "where false and")
 
     static let voidByID = PlantedFault(

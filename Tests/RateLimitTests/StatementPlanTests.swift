@@ -19,7 +19,7 @@ extension DatabaseTests {
                 """
                 select verdict from reserve_completions(
                     gen_random_uuid(), array['\(id)'::uuid], array[gen_random_uuid()], array['\(user)'::uuid],
-                    array['\(session)'::uuid], '{1}', '{1}', '{m}', array[null::uuid], '{""}', false);
+                    array['\(session)'::uuid], '{1}', '{1}', '{m}', array[null::uuid], '{""}', false, false);
                 select * from note_progress(array['\(id)'::uuid], '{1}', '{1}');
                 select * from settle_completions(
                     array['\(id)'::uuid], array[null::uuid], '{1}', '{1}', '{0}', '{0}', '{exact}', '{done}', '{stop}', '{""}',

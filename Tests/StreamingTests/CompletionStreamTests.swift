@@ -136,6 +136,11 @@ import Testing
         ),
         ("event: error\ndata: {\"error\":{\"message\":\"overloaded\"}}\n\n", "", error()),
         ("event: error\ndata: what\n\n", "", error()),
+        // llama.cpp of 2024.
+        (
+            #"error: {"code":400,"message":"m","type":"invalid_request_error"}"# + "\n\n" + C.done, "",
+            error(#"{"code":400,"type":"invalid_request_error"}"#)
+        ),
         (C.event("a", finish: "error") + C.done, "", error()),
         (C.event("a") + C.event("", finish: "abort") + C.done, C.frame("a"), error()),
         (C.event("", finish: "aborted") + C.done, "", error()),

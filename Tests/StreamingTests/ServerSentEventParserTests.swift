@@ -58,6 +58,7 @@ import Testing
         (": comment\n\n:\n\ndata: a\n\n", [Event(data: "a")]),
         (": comment\ndata: a\n\n", [Event(data: "a")]),
         ("event: error\ndata: a\n\ndata: b\n\n", [Event(type: "error", data: "a"), Event(data: "b")]),
+        ("error: a\n\ndata: b\n\n", [Event(type: "error", data: "a"), Event(data: "b")]),
         ("event: lost\n\ndata: b\n\n", [Event(data: "b")]),
         ("data: a\nevent: late\n\n", [Event(type: "late", data: "a")]),
         ("id: 7\ndata: a\n\ndata: b\n\n", [Event(data: "a", id: "7"), Event(data: "b", id: "7")]),

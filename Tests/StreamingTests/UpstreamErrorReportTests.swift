@@ -30,6 +30,8 @@ struct UpstreamErrorReportTests {
         // llama.cpp
         #"{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it","type":"#
             + #""exceed_context_size_error","n_prompt_tokens":5000,"n_ctx":4096}}"#,
+        #"{"code":400,"message":"the request exceeds the available context size. try increasing the context size or enable "#
+            + #"context shift","type":"invalid_request_error"}"#,
         // LiteLLM
         #"{"error":{"message":"litellm.ContextWindowExceededError: litellm.BadRequestError: OpenAIException - too long","#
             + #""type":null,"param":null,"code":"400"}}"#,

@@ -2,9 +2,16 @@ import PlaygroundCore
 import RateLimit
 import Streaming
 
+/// The id of a completion, and whether it was made here just now: then nothing can have had it before.
+struct CompletionName {
+    let id: CompletionID
+    let isNew: Bool
+}
+
 /// A completion as it will be asked for: the client's request under the server's models, without its texts, and the relay that runs it.
 final class CompletionAsk {
     let relay: CompletionRelay
+    let hasNewID: Bool
     let model: String
     let presetID: PresetID?
     let isStream: Bool
@@ -18,8 +25,9 @@ final class CompletionAsk {
     /// Whether its slot may be waited for.
     private(set) var isShortOfSlots = false
 
-    init(_ request: CompletionRequest, model: String, relay: CompletionRelay) {
+    init(_ request: CompletionRequest, _ name: CompletionName, model: String, relay: CompletionRelay) {
         self.relay = relay
+        hasNewID = name.isNew
         self.model = model
         presetID = request.presetID
         isStream = request.stream

@@ -56,11 +56,11 @@ final class CompletionHandlers {
     /// Takes the request in. What is refused between here and the reservation costs one request.
     private func read(_ context: RequestContext, _ principal: Principal, _ requestedAt: Int64) -> Reply {
         do throws(ServiceError) {
-            let id = try completionID(context, principal)
-            if let body = try context.arrivedJSON() { return prepare(body, id, context, principal, requestedAt) }
+            let name = try completionName(context, principal)
+            if let body = try context.arrivedJSON() { return prepare(body, name, context, principal, requestedAt) }
             return .awaited {
                 do throws(ServiceError) {
-                    return self.prepare(try await context.json(), id, context, principal, requestedAt)
+                    return self.prepare(try await context.json(), name, context, principal, requestedAt)
                 } catch {
                     return self.unusable(error, context, principal)
                 }
@@ -71,17 +71,17 @@ final class CompletionHandlers {
     }
 
     private func prepare(
-        _ body: [UInt8], _ id: CompletionID, _ context: RequestContext, _ principal: Principal, _ requestedAt: Int64
+        _ body: [UInt8], _ name: CompletionName, _ context: RequestContext, _ principal: Principal, _ requestedAt: Int64
     ) -> Reply {
         do throws(ServiceError) {
             let request = try CompletionRequest.parse(body: body.span, models: models)
             guard let presetID = request.presetID else {
-                return run(try ask(request, id, principal, context, requestedAt), context, principal)
+                return run(try ask(request, name, principal, context, requestedAt), context, principal)
             }
             return .awaited {
                 do throws(ServiceError) {
                     let filled = try await self.fill(request, from: presetID, of: principal)
-                    return self.run(try self.ask(filled, id, principal, context, requestedAt), context, principal)
+                    return self.run(try self.ask(filled, name, principal, context, requestedAt), context, principal)
                 } catch {
                     return self.unusable(error, context, principal)
                 }
@@ -129,8 +129,9 @@ final class CompletionHandlers {
 
     private func reservation(_ ask: CompletionAsk, _ principal: Principal, _ context: RequestContext) -> ReservationRequest {
         ReservationRequest(
-            completionID: ask.relay.id, attempt: context.id.uuid, userID: principal.userID, sessionID: principal.sessionID,
-            promptTokens: ask.promptEstimate, maxTokens: ask.wantedTokens, model: ask.model, presetID: ask.presetID,
+            completionID: ask.relay.id, isNew: ask.hasNewID, attempt: context.id.uuid, userID: principal.userID,
+            sessionID: principal.sessionID, promptTokens: ask.promptEstimate, maxTokens: ask.wantedTokens, model: ask.model,
+            presetID: ask.presetID,
             upstreams: LimitedUpstreams(ask.relay.candidates.map { ($0.description.name, $0.description.hasLimits) }))
     }
 
@@ -187,25 +188,29 @@ final class CompletionHandlers {
 
     /// The relay alone keeps the prompt, and only until it is sent: a prompt may be long, and a stream lasts.
     private func ask(
-        _ request: CompletionRequest, _ id: CompletionID, _ principal: Principal, _ context: RequestContext, _ requestedAt: Int64
+        _ request: CompletionRequest, _ name: CompletionName, _ principal: Principal, _ context: RequestContext,
+        _ requestedAt: Int64
     ) throws(ServiceError) -> CompletionAsk {
         let model = try models.model(for: request.parameters.model)
         let requestID = context.id
         let relay = try CompletionRelay(
-            id: id, owner: principal.userID, sessionID: principal.lifeline,
+            id: name.id, owner: principal.userID, sessionID: principal.lifeline,
             request: UpstreamRequest(request, model: model, user: userTags.tag(principal.userID)),
             pool: upstreams, requestedAt: requestedAt
         ) { Problem.json($0, requestID: requestID) }
-        return CompletionAsk(request, model: model, relay: relay)
+        return CompletionAsk(request, name, model: model, relay: relay)
     }
 
     /// The client's own id; or that of its idempotency key, so that the same key cannot run two; or a new one.
-    private func completionID(_ context: RequestContext, _ principal: Principal) throws(ServiceError) -> CompletionID {
-        guard let text = try context.single(.completionID) else {
-            return try context.idempotencyKey()?.completionID(of: principal.userID) ?? ids.next()
+    private func completionName(_ context: RequestContext, _ principal: Principal) throws(ServiceError) -> CompletionName {
+        if let text = try context.single(.completionID) {
+            guard let id = CompletionID(text) else { throw ServiceError(.invalidHeader, "Completion-Id has to be a UUID") }
+            return CompletionName(id: id, isNew: false)
         }
-        guard let id = CompletionID(text) else { throw ServiceError(.invalidHeader, "Completion-Id has to be a UUID") }
-        return id
+        if let key = try context.idempotencyKey() {
+            return CompletionName(id: key.completionID(of: principal.userID), isNew: false)
+        }
+        return CompletionName(id: ids.next(), isNew: true)
     }
 
     private func open(_ ask: CompletionAsk, _ context: RequestContext) -> ResponseStream {
