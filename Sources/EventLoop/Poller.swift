@@ -101,7 +101,7 @@ final class Poller {
     /// its trail.
     private func lookAhead(from index: Int, of count: Int) {
         let (far, near) = (index + Self.channelLead, index + Self.trailLead)
-        if far < count, let channel = bulkChannel(of: far) { Trail.fetch(channel.toOpaque(), lines: Self.channelLines) }
+        if far < count, let channel = bulkChannel(of: far) { csystem_prefetch(channel.toOpaque(), Self.channelLines) }
         if near >= 0, near < count, let channel = bulkChannel(of: near) {
             // A place belongs to channels of either kind in turn: a registration that is out of date may name one of the other.
             channel._withUnsafeGuaranteedRef {
@@ -118,7 +118,7 @@ final class Poller {
     /// So many events ahead a channel is fetched, and what lies on its trail.
     private static let (channelLead, trailLead) = (4, 2)
     /// Lines of the cache that a channel with its trail fills.
-    private static let channelLines = 3
+    private static let channelLines: UInt32 = 3
 
     /// Lets go of what was deregistered; called when no event of the batch is left.
     func bury() {

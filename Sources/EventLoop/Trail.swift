@@ -6,8 +6,6 @@ import CSystem
 /// is then waited for, one after the other, because each leads to the next. Along a trail they are fetched at once, while the
 /// events before are worked on. It is a hint and nothing is read through it, so a trail that has become stale does no harm.
 package struct Trail {
-    /// Bytes that the processor fetches at a time.
-    private static let line = 64
     private static let capacity = 6
 
     private var starts: InlineArray<6, UnsafeRawPointer?> = .init(repeating: nil)
@@ -16,7 +14,7 @@ package struct Trail {
 
     package init() {}
 
-    /// Adds the first lines of an object. Beyond six pieces of memory nothing is added.
+    /// Adds the first lines of an object, of 64 bytes each. Beyond six pieces of memory nothing is added.
     package mutating func add(_ object: AnyObject, lines: UInt8) {
         add(UnsafeRawPointer(Unmanaged.passUnretained(object).toOpaque()), lines: lines)
     }
@@ -31,12 +29,7 @@ package struct Trail {
 
     /// Has all of it fetched.
     func follow() {
-        for index in 0..<count { Self.fetch(starts[index], lines: Int(lines[index])) }
-    }
-
-    /// Has memory fetched, as much as lies in so many lines.
-    static func fetch(_ start: UnsafeRawPointer?, lines: Int) {
-        guard let start else { return }
-        for index in 0..<lines { csystem_prefetch(start + index * line) }
+        // Unchecked: `add` lets the count grow no further than there are places.
+        for index in 0..<count { csystem_prefetch(starts[unchecked: index], UInt32(lines[unchecked: index])) }
     }
 }

@@ -24,8 +24,10 @@ long csystem_raise_descriptor_limit(void);
 void csystem_reserve_descriptors(int count);
 /// Lowers the soft limit on core files to nothing, whatever it was; the hard one stays.
 void csystem_forbid_core_dumps(void);
-/// Asks the processor to fetch the line of its cache that an address lies in. Any address is good, none is read through.
-static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+/// Asks the processor to fetch so many lines of its cache, 64 bytes each. Any address is good, none is read through.
+static inline void csystem_prefetch(const void *start, unsigned lines) {
+    for (unsigned line = 0; line < lines; line++) __builtin_prefetch((const char *)start + 64 * line, 1, 3);
+}
 /// The first occurrence of `needle` in `haystack`, or NULL.
 const void *csystem_find(const void *haystack, size_t count, const void *needle, size_t needle_count);
 /// Bytes that the kernel holds for a socket's peer, unsent or not acknowledged; 0 where that cannot be told.
