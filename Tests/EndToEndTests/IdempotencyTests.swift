@@ -122,11 +122,20 @@ struct IdempotencyTests {
     )
     func killedAfterSaving() async throws {
         try await Stack.with(replicas: 2) { stack in
+            let client = try stack.server.client()
+            func save(_ key: String) throws {
+                try client.sendRequest(
+                    "POST", "/api/presets", stack.fields().merging(["Idempotency-Key": key]) { $1 }, body: Self.body)
+            }
+            // The server's connection knows the statement from now on. To be taught it, it would wait for the same lock, when the
+            // statement itself may not have been sent.
+            try save("before")
+            #expect(try client.readResponse().status == 201)
+            let before = try #require(stack.row("select id from presets")[0])
+            #expect(try stack.asUser("DELETE", "/api/presets/\(before)").status == 204)
             let holder = try BlockingConnection(PostgresConfiguration(stack.database))
             try holder.run("begin; lock table presets in share mode")
-            let client = try stack.server.client()
-            try client.sendRequest(
-                "POST", "/api/presets", stack.fields().merging(["Idempotency-Key": "killed"]) { $1 }, body: Self.body)
+            try save("killed")
             try stack.expect(
                 "select count(*) from pg_locks where relation = 'presets'::regclass and not granted", becomes: "1")
             try stack.server.process.kill()
