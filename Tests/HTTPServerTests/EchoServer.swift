@@ -78,7 +78,8 @@ final class EchoCounts: Sendable {
 
 /// `/echo` returns the body, `/hello` and everything else answer without reading it, `/stream/N` sends N frames of 1 KiB as
 /// fast as they are taken, `/reads/N` as much at a time as one read of an upstream may become, `/quiet` streams nothing until its client leaves, `/held` answers when the test lets it,
-/// `/loop` names the loop, `/empty` is 204, `/large` is 512 KiB, `/twice` answers although its stream has begun; all else is 404.
+/// `/loop` names the loop, `/empty` is 204, `/large` is 512 KiB, `/twice` answers although its stream has begun, `/called/…` answer by
+/// calls; all else is 404.
 final class EchoResponder: Responder {
     private let loop: Int
     private let io: LoopIO
@@ -92,7 +93,31 @@ final class EchoResponder: Responder {
 
     func respond(to request: Request) -> Reply {
         counts.requests.add(1)
+        let path = request.bytes.withUnsafeBufferPointer { request.head.target.path.string(in: $0.span) }
+        if path.hasPrefix("/called/") { return called(request, path) }
         return .awaited { [self] in await answer(request) }
+    }
+
+    /// Answers by a call: at once, after a while, with a response instead of a stream, or after something was awaited.
+    private func called(_ request: Request, _ path: String) -> Reply {
+        let answer: (Reply) -> Reply = { reply in
+            if case .streamed = reply {
+                let stream = request.openStream(status: .ok, fields: [.contentType: "text/plain"])
+                self.io.output.pointee.append("called")
+                stream.write(self.io.output, last: true)
+            }
+            return reply
+        }
+        let refusal = Reply.response(Response(status: .conflict, body: Array("refused".utf8)))
+        let late = Reply.later { answered in
+            self.io.schedule(
+                LoopTimer { answered(answer(path == "/called/refused" ? refusal : .streamed)) }, after: .milliseconds(5))
+        }
+        return switch path {
+        case "/called/now": .later { answered in answered(answer(.streamed)) }
+        case "/called/awaited": .awaited { late }
+        default: late
+        }
     }
 
     private func answer(_ request: Request) async -> Reply {
