@@ -17,8 +17,8 @@ final class ReservationWriter {
 
     /// Requests in one statement.
     private static let batchSize = 500
-    /// Requests that hear of their decisions between two looks at the descriptors: what each of them does then takes a while.
-    private static let tellings = 32
+    /// Decisions that are told between two looks at the descriptors: each of them begins an answer, which takes a while.
+    private static let decisionsPerTurn = 32
     /// Settlements that may wait for the database before nothing more is admitted.
     private static let highestBacklog = 16_384
     /// After its last byte an answer holds its slot for so long at most, where its user is short of slots and the database well.
@@ -101,7 +101,7 @@ final class ReservationWriter {
             let told = decisions
             decisions = []
             for (index, (decided, outcome)) in told.enumerated() {
-                if index > 0, index.isMultiple(of: Self.tellings) {
+                if index > 0, index.isMultiple(of: Self.decisionsPerTurn) {
                     await withUnsafeContinuation { turn in io.atEndOfTurn { turn.resume() } }
                 }
                 decided(outcome)
