@@ -43,7 +43,9 @@ struct Application {
             hasher: PasswordHasher(), revoked: RevokedSessions(), draining: DrainingMark(),
             circuits: configuration.upstreams.map { UpstreamMeters.circuit(of: $0.description.name, logger: logger) },
             providers: configuration.signIn.providers.map { Provider($0) })
-        let loops = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { EventLoop(name: "loop-\($0)") }
+        let loops = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map {
+            EventLoop(name: "loop-\($0)", gathersSends: configuration.gathersSends)
+        }
         for loop in loops { loop.start() }
         var services: [LoopBound<LoopServices>] = []
         var first: FirstLoop?
@@ -62,7 +64,7 @@ struct Application {
             guard let services = responders[ObjectIdentifier(loop)] else { preconditionFailure("a loop without services") }
             return services.value(on: loop).responder
         }
-        announce(server.port)
+        announce(server.port, gathersSends: try await loops[0].run { $0.io.gathersSends })
         let secrets = watchSecrets(parts, housekeeping)
         signals.onHangUp { secrets.readAll() }
 
@@ -73,10 +75,14 @@ struct Application {
         sink.flush()
     }
 
-    private func announce(_ port: UInt16) {
+    private func announce(_ port: UInt16, gathersSends: Bool) {
         let host = configuration.server.host.contains(":") ? "[\(configuration.server.host)]" : configuration.server.host
         StandardOutput.line("listening on http://\(host):\(port)")
-        logger.notice("listening", metadata: ["host": .string(host), "port": .stringConvertible(Int(port))])
+        logger.notice(
+            "listening",
+            metadata: [
+                "host": .string(host), "port": .stringConvertible(Int(port)), "io_uring": .stringConvertible(gathersSends),
+            ])
     }
 
     private func warnAboutPlainUpstream() {

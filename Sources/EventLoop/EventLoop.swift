@@ -13,11 +13,13 @@ package actor EventLoop {
     private let queue: DispatchQueue
     private let isStopping = LoopCell(false)
 
-    /// - Parameter name: of the Dispatch queue, as debuggers show it.
-    package init(name: String) {
+    /// - Parameters:
+    ///   - name: of the Dispatch queue, as debuggers show it.
+    ///   - gathersSends: whether what streams have to send is sent together (`SendBatch.swift`) where the kernel can do that.
+    package init(name: String, gathersSends: Bool = true) {
         let executor = LoopExecutor()
         self.executor = executor
-        io = LoopIO(wakeUp: executor.wakeUp)
+        io = LoopIO(wakeUp: executor.wakeUp, gathersSends: gathersSends)
         queue = DispatchQueue(label: name)
     }
 

@@ -14,10 +14,14 @@ package final class LoopIO {
     /// How many events the wait in hand has brought.
     private var batch = 0
     private let wheel: TimerWheel
+    /// Nil where every send is a system call of its own.
+    private let sends: SendBatch?
     // Unchecked: taken out before its elements are called.
     @exclusivity(unchecked) private var deferred: [() -> Void] = []
 
-    init(wakeUp: Int32) {
+    /// - Parameter gathersSends: whether sends of streams are made together where the kernel can do that.
+    init(wakeUp: Int32, gathersSends: Bool) {
+        sends = gathersSends ? SendBatch() : nil
         output.initialize(to: OutputBuffer(capacity: 64 * 1024))
         let now = Self.clock()
         time = LoopCell(now)
@@ -41,7 +45,28 @@ package final class LoopIO {
 
     /// Stops watching. The object lives until the batch in hand is done.
     /// - Parameter close: whether the descriptor is closed as well.
-    package func deregister(_ channel: Channel, close: Bool) { poller.deregister(channel, close: close) }
+    package func deregister(_ channel: Channel, close: Bool) {
+        if let sends, sends.holds(channel) { sends.flush() }
+        poller.deregister(channel, close: close)
+    }
+
+    /// Whether sends of streams are made together.
+    package var gathersSends: Bool { sends != nil }
+
+    /// Sends what the socket of a channel takes, at once or together with what others have to send. In that case all of it is reported
+    /// as moved, and what the socket did not take comes back by ``Channel/unsent(_:isBroken:)`` before this loop does anything else.
+    package func send(_ bytes: UnsafeBufferPointer<UInt8>, on channel: Channel) -> Socket.Transfer {
+        if let sends {
+            if sends.holds(channel) {
+                let number = channel.sendBatch
+                sends.flush()
+                // What came before had no room: this is not to overtake it.
+                if channel.sendBatch != number { return .blocked }
+            }
+            if sends.add(bytes, for: channel) { return .moved(bytes.count) }
+        }
+        return Socket.send(channel.descriptor, bytes)
+    }
 
     /// Arms or re-arms a timer: it fires no earlier than `after` and normally within 16 ms of it.
     package func schedule(_ timer: LoopTimer, after: Duration) { schedule(timer, milliseconds: after.wholeMilliseconds) }
@@ -67,12 +92,16 @@ package final class LoopIO {
     func poll(block: Bool) -> Bool {
         batch = poller.wait(timeout: block ? sleepTime : 0)
         time.value = Self.clock()
+        sends?.open(for: batch)
+        defer { sends?.close() }
         return poller.deliver(batch, bulk: false)
     }
 
     /// Delivers what came in bulk with the rest, then fires the timers that are due.
     func finishBatch() {
+        sends?.open(for: batch)
         _ = poller.deliver(batch, bulk: true)
+        sends?.close()
         wheel.advance(to: now)
         poller.bury()
     }

@@ -38,6 +38,8 @@ open class Channel {
     // Unchecked for overlapping accesses: loads and stores of one word.
     @exclusivity(unchecked) final var registration = Channel.unregistered
     static let unregistered: UInt64 = 0
+    /// The last batch of sends that it had a part in.
+    @exclusivity(unchecked) final var sendBatch: UInt32 = 0
     final var isRegistered: Bool { registration != Self.unregistered }
 
     public init(descriptor: Int32) {
@@ -46,6 +48,12 @@ open class Channel {
 
     /// Called on the loop with what has become ready. May deregister this channel and any other.
     open func ready(_ readiness: Readiness) {}
+
+    /// Called on the loop where ``LoopIO/send(_:on:)`` reported more as moved than the socket took.
+    /// - Parameters:
+    ///   - rest: the bytes it did not take, good until this returns.
+    ///   - isBroken: the connection has failed.
+    open func unsent(_ rest: UnsafeBufferPointer<UInt8>, isBroken: Bool) {}
 }
 
 /// A channel that carries what comes by itself, like a stream: its events are heard after those that somebody waits for.

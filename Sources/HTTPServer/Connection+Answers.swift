@@ -77,7 +77,7 @@ extension Connection {
         if isGone || bytes.isEmpty { return }
         var rest = bytes
         if outbox.isEmpty {
-            switch Socket.send(descriptor, bytes) {
+            switch context.io.send(bytes, on: self) {
             case .moved(let count) where count == bytes.count: return
             case .moved(let count): rest = UnsafeBufferPointer(rebasing: bytes[count...])
             case .blocked: break
@@ -86,6 +86,12 @@ extension Connection {
                 return
             }
         }
+        // What was sent before may have come back, and found the client gone.
+        if !isGone { keepBack(rest) }
+    }
+
+    /// Keeps bytes until the socket takes them.
+    func keepBack(_ rest: UnsafeBufferPointer<UInt8>) {
         // A client that reads slowly but never catches up would otherwise be kept all it was ever sent.
         if outboxStart > 0 {
             outbox.removeFirst(outboxStart)

@@ -235,6 +235,11 @@ final class Connection: Channel {
         wake()
     }
 
+    override func unsent(_ rest: UnsafeBufferPointer<UInt8>, isBroken: Bool) {
+        if isGone { return }
+        if isBroken { leave() } else { keepBack(rest) }
+    }
+
     func close() {
         leaveLoop(closing: true)
         context.forget(self)

@@ -34,6 +34,8 @@ struct Configuration: Sendable {
     var drainDelay: Duration
     /// From SIGTERM to ending the streams that still run.
     var drainTimeout: Duration
+    /// Whether sends of many clients are made together where the kernel can do that.
+    var gathersSends: Bool
     var logLevel: Logger.Level
     /// What it was read from, besides variables.
     var files: SecretFiles
@@ -76,6 +78,7 @@ struct Configuration: Sendable {
         commitAfter = environment.seconds("COMMIT_AFTER", .seconds(8), in: 0.05...300)
         drainDelay = environment.seconds("DRAIN_DELAY", .seconds(5), in: 0...300)
         drainTimeout = environment.seconds("DRAIN_TIMEOUT", .seconds(25), in: 0...3_600)
+        gathersSends = environment.choice("IO_URING", true, ["on": true, "off": false])
         logLevel = environment.choice(
             "LOG_LEVEL", .info,
             [

@@ -1,4 +1,5 @@
 #pragma once
+#include "ring.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
