@@ -211,7 +211,7 @@ create function release_early(is_crowded boolean, waiting_since timestamptz) ret
 language plpgsql
 as $$
 begin
-    if not is_crowded and clock_timestamp() - waiting_since < interval '300 microseconds' then return false; end if;
+    if not is_crowded and clock_timestamp() - waiting_since < interval '1 millisecond' then return false; end if;
     perform set_config('synchronous_commit', 'off', true);
     return true;
 end
