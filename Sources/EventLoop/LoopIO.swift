@@ -46,7 +46,7 @@ package final class LoopIO {
     /// Stops watching. The object lives until the batch in hand is done.
     /// - Parameter close: whether the descriptor is closed as well.
     package func deregister(_ channel: Channel, close: Bool) {
-        if let sends, sends.holds(channel) { sends.flush() }
+        settle(channel)
         poller.deregister(channel, close: close)
     }
 
@@ -54,7 +54,8 @@ package final class LoopIO {
     package var gathersSends: Bool { sends != nil }
 
     /// Sends what the socket of a channel takes, at once or together with what others have to send. In that case all of it is reported
-    /// as moved, and what the socket did not take comes back by ``Channel/unsent(_:isBroken:)`` before this loop does anything else.
+    /// as moved, and what the socket did not take comes back by ``Channel/unsent(_:isBroken:)`` when the events in hand are delivered, or
+    /// at ``settle(_:)``: whoever decides something because nothing is owed any more asks for that first.
     package func send(_ bytes: UnsafeBufferPointer<UInt8>, on channel: Channel) -> Socket.Transfer {
         if let sends {
             if sends.holds(channel) {
@@ -66,6 +67,11 @@ package final class LoopIO {
             if sends.add(bytes, for: channel) { return .moved(bytes.count) }
         }
         return Socket.send(channel.descriptor, bytes)
+    }
+
+    /// Has what was reported as moved sent, or come back.
+    package func settle(_ channel: Channel) {
+        if let sends, sends.holds(channel) { sends.flush() }
     }
 
     /// Arms or re-arms a timer: it fires no earlier than `after` and normally within 16 ms of it.

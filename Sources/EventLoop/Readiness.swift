@@ -49,7 +49,8 @@ open class Channel {
     /// Called on the loop with what has become ready. May deregister this channel and any other.
     open func ready(_ readiness: Readiness) {}
 
-    /// Called on the loop where ``LoopIO/send(_:on:)`` reported more as moved than the socket took.
+    /// Called on the loop where ``LoopIO/send(_:on:)`` reported more as moved than the socket took. This may be inside somebody else's
+    /// send: the loop's output buffer is in use, and nothing is to be sent on another channel.
     /// - Parameters:
     ///   - rest: the bytes it did not take, good until this returns.
     ///   - isBroken: the connection has failed.

@@ -81,10 +81,18 @@ final class SendBatch {
             let part = parts[place]
             part.channel._withUnsafeGuaranteedRef { csystem_ring_add(ring, $0.descriptor, bytes + part.start, part.count) }
         }
-        if csystem_ring_send(ring) > 0 {
-            for place in 0..<made { tell(parts[place], Int(ring.pointee.outcomes[place])) }
-        }
+        if csystem_ring_send(ring) > 0 { tell(made) }
         isOpen = wasOpen
+    }
+
+    /// Tells who has something left to send first: what follows from the end of a connection finds everybody knowing what they owe.
+    private func tell(_ made: Int) {
+        for isBroken in [false, true] {
+            for place in 0..<made {
+                let outcome = Int(ring.pointee.outcomes[place])
+                if (outcome == Int(CSYSTEM_FAILED)) == isBroken { tell(parts[place], outcome) }
+            }
+        }
     }
 
     private func tell(_ part: Part, _ outcome: Int) {

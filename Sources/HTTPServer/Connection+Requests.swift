@@ -43,18 +43,24 @@ extension Connection {
             }
             switch fill() {
             case .some: continue
-            case .ended: return .over
+            case .ended: return leaving(.over)
             case .blocked: break
             }
-            if hasTimedOut { return wait == .head ? .refused(.timedOut) : .over }
-            if context.isDraining, inbox.isEmpty { return .over }
+            if hasTimedOut { return wait == .head ? .refused(.timedOut) : leaving(.over) }
+            if context.isDraining, inbox.isEmpty { return leaving(.over) }
             burst = 0
             // Who has just come stays for one request at least.
-            if requestCount > earlierRequests, inbox.isEmpty, outbox.isEmpty, let other = context.balance?.wayOut() {
-                return .moves(to: other)
+            if requestCount > earlierRequests, inbox.isEmpty, let other = context.balance?.wayOut() {
+                return leaving(.moves(to: other))
             }
             return .rests
         }
+    }
+
+    /// The end of the service here, unless the client is still owed bytes: then it is looked at again when they are out.
+    private func leaving(_ end: Turn) -> Turn {
+        context.io.settle(self)
+        return outbox.isEmpty ? end : .rests
     }
 
     private func parseHead() throws(HTTPParseError) -> RequestHead? {

@@ -237,7 +237,10 @@ final class Connection: Channel {
 
     override func unsent(_ rest: UnsafeBufferPointer<UInt8>, isBroken: Bool) {
         if isGone { return }
-        if isBroken { leave() } else { keepBack(rest) }
+        if isBroken { return leave() }
+        keepBack(rest)
+        // The client is not idle while it is owed something.
+        if wait == .idle { disarm() }
     }
 
     func close() {

@@ -13,17 +13,20 @@ struct SendBatchTests {
         private let io: LoopIO
         /// Called for each event.
         var onReady: (Speaker) -> Void = { _ in }
-        /// What did not go out, in the order in which it came back, and whether the connection had failed.
-        private(set) var unsent: [UInt8] = []
+        var onWritable: () -> Void = {}
+        /// What was not taken, at once or when it came back, in order.
+        private(set) var owed: [UInt8] = []
         private(set) var isBroken = false
         private(set) var results: [Socket.Transfer] = []
 
-        init(_ io: LoopIO, sendBuffer: Int32? = nil) throws {
+        /// - Parameter isSmall: the socket takes a few hundred bytes beside one send of 2,240 bytes.
+        init(_ io: LoopIO, isSmall: Bool = false) throws {
             var ends: [Int32] = [-1, -1]
             guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &ends) == 0 else {
                 throw TestFailure("no socket pair")
             }
-            if var size = sendBuffer { setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size)) }
+            var least: Int32 = 1
+            if isSmall { setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, socklen_t(MemoryLayout<Int32>.size)) }
             far = ends[1]
             self.io = io
             super.init(descriptor: ends[0])
@@ -31,17 +34,32 @@ struct SendBatchTests {
         }
 
         override func ready(_ readiness: Readiness) {
+            if readiness.contains(.writable) { onWritable() }
             if readiness.contains(.readable), case .moved = Socket.receive(descriptor, into: io.readBuffer) { onReady(self) }
         }
 
         override func unsent(_ rest: UnsafeBufferPointer<UInt8>, isBroken: Bool) {
-            unsent += rest
+            owed += rest
             self.isBroken = isBroken
         }
 
         func ring() { _ = write(far, "x", 1) }
 
-        func say(_ bytes: [UInt8]) { results.append(bytes.withUnsafeBufferPointer { io.send($0, on: self) }) }
+        func say(_ bytes: [UInt8]) {
+            let result = bytes.withUnsafeBufferPointer { io.send($0, on: self) }
+            results.append(result)
+            switch result {
+            case .moved(let count): owed += bytes[count...]
+            case .blocked: owed += bytes
+            case .ended, .failed: break
+            }
+        }
+
+        /// Puts zeros into the socket, 100 at a time, as often as it takes them.
+        func fill(times: Int) {
+            let zeros = [UInt8](repeating: 0, count: 100)
+            for _ in 0..<times { _ = zeros.withUnsafeBufferPointer { Socket.send(descriptor, $0) } }
+        }
 
         /// What has arrived at the other end.
         func heard() -> [UInt8] {
@@ -64,6 +82,8 @@ struct SendBatchTests {
             let loop = EventLoop(name: "test", gathersSends: gathersSends)
             loop.start()
             defer { loop.stop() }
+            let gathers = try await loop.run { $0.io.gathersSends }
+            #expect(gathers == gathersSends, "this kernel lets nobody send with others: half of this is not tested")
             try await loop.run(body)
         }
     }
@@ -89,39 +109,37 @@ struct SendBatchTests {
             try await Self.ringAll(speakers, on: loop.io)
             for (speaker, expected) in zip(speakers, expected) {
                 #expect(speaker.heard() == expected)
-                #expect(speaker.unsent.isEmpty)
+                #expect(speaker.owed.isEmpty)
                 speaker.end()
             }
         }
     }
 
-    @Test("comes back as far as the socket has no room, and nothing that is sent behind it overtakes it")
+    @Test("comes back as far as there is no room, nothing that is sent behind it overtakes it, and room is told of")
     func noRoom() async throws {
         try await Self.onBoth { loop in
-            let full = try Speaker(loop.io, sendBuffer: 4_608)
-            let others = try (0..<3).map { _ in try Speaker(loop.io) }
-            var said: [UInt8] = []
-            full.onReady = { full in
-                for round in 0..<40 {
-                    let message = [UInt8](repeating: UInt8(round), count: 1_000)
-                    full.say(message)
-                    // What a caller does: it keeps what was not taken, and asks no more until there is room.
-                    guard full.results.last == .moved(1_000), full.unsent.isEmpty else {
-                        if full.results.last == .blocked { return }
-                        said += message
-                        return
-                    }
-                    said += message
+            let io = loop.io
+            let speakers = try (0..<8).map { _ in try Speaker(io, isSmall: true) }
+            let messages = [(1, 4_000), (2, 4_000), (3, 10)].map { [UInt8](repeating: UInt8($0), count: $1) }
+            var tellings = 0
+            for (index, speaker) in speakers.enumerated() {
+                speaker.fill(times: index)
+                speaker.onReady = { speaker in
+                    // What a caller does: it keeps what was not taken, and sends no more until there is room.
+                    for message in messages where speaker.owed.isEmpty { speaker.say(message) }
+                    speaker.onWritable = { tellings += 1 }
                 }
             }
-            for other in others { other.onReady = { $0.say([1, 2, 3]) } }
-            try await Self.ringAll([others[0], full, others[1], others[2]], on: loop.io)
-            let heard = full.heard()
-            #expect(!heard.isEmpty && heard.count < 40_000)
-            #expect(Array(said.prefix(heard.count)) == heard)
-            #expect(said.starts(with: heard + full.unsent))
-            for other in others { #expect(other.heard() == [1, 2, 3]) }
-            for speaker in others + [full] { speaker.end() }
+            try await Self.ringAll(speakers, on: io)
+            // Of the first message the first socket took all, those with little in them a part, and the full ones nothing.
+            for (index, expected) in [4_000, 2_240, 2_240, 2_240, 2_240, 2_240, 0, 0].enumerated() {
+                let (heard, owed) = (speakers[index].heard().filter { $0 != 0 }, speakers[index].owed)
+                #expect(heard.count { $0 == 1 } == expected)
+                if index > 0 { #expect(speakers[index].results.dropFirst().allSatisfy { $0 == .blocked }) }
+                #expect(messages.flatMap { $0 }.starts(with: heard + owed) && owed.count + heard.count >= 4_000)
+            }
+            #expect(await io.wait { tellings == 8 })
+            for speaker in speakers { speaker.end() }
         }
     }
 
@@ -151,8 +169,8 @@ struct SendBatchTests {
                 leaving.say([1, 2, 3])
                 let descriptor = leaving.descriptor
                 io.deregister(leaving, close: true)
-                next = dup(staying.far)
-                #expect(next == descriptor)
+                // Takes its place, unless a test beside this one was faster.
+                next = fcntl(staying.far, F_DUPFD_CLOEXEC, descriptor)
             }
             staying.onReady = { $0.say([4, 5, 6]) }
             try await Self.ringAll([leaving, staying], on: io)

@@ -13,8 +13,13 @@ final class ConnectionPair {
     /// For what the client receives.
     let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 16 * 1024)
 
-    /// - Parameter sendBuffer: SO_SNDBUF of the server's end, small to have it full while there is more to send.
-    init(on loop: isolated EventLoop, counts: EchoCounts, sendBuffer: Int32? = nil) throws {
+    /// - Parameters:
+    ///   - sendBuffer: SO_SNDBUF of the server's end, small to have it full while there is more to send.
+    ///   - adjust: changes the configuration from its defaults.
+    init(
+        on loop: isolated EventLoop, counts: EchoCounts, sendBuffer: Int32? = nil,
+        _ adjust: (inout ServerConfiguration) -> Void = { _ in }
+    ) throws {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &ends) == 0 else {
             throw TestFailure("no socket pair: \(String(cString: strerror(errno)))")
@@ -23,7 +28,7 @@ final class ConnectionPair {
         if var size = sendBuffer {
             setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         }
-        context = .echo(on: loop, counts: counts)
+        context = .echo(on: loop, counts: counts, adjust)
         connection = Connection(.init(descriptor: ends[0], peerAddress: ""), context: context)
         context.remember(connection)
     }
@@ -56,9 +61,13 @@ final class ConnectionPair {
 
 extension ServerContext {
     /// That of a loop without a server around it.
-    static func echo(on loop: isolated EventLoop, counts: EchoCounts) -> ServerContext {
-        ServerContext(
-            configuration: ServerConfiguration(), loop: loop,
+    static func echo(
+        on loop: isolated EventLoop, counts: EchoCounts, _ adjust: (inout ServerConfiguration) -> Void = { _ in }
+    ) -> ServerContext {
+        var configuration = ServerConfiguration()
+        adjust(&configuration)
+        return ServerContext(
+            configuration: configuration, loop: loop,
             responder: EchoResponder(loop: 0, io: loop.io, counts: counts), state: ServerState())
     }
 }

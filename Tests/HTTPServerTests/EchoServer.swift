@@ -76,7 +76,7 @@ final class EchoCounts: Sendable {
     }
 }
 
-/// `/echo` returns the body, `/hello` and everything else answer without reading it, `/stream/N` sends N frames of 1 KiB as
+/// `/echo` returns the body, `/now` answers in the callback that brought the request, `/hello` and everything else answer without reading it, `/stream/N` sends N frames of 1 KiB as
 /// fast as they are taken, `/reads/N` as much at a time as one read of an upstream may become, `/quiet` streams nothing until its client leaves, `/held` answers when the test lets it,
 /// `/loop` names the loop, `/empty` is 204, `/large` is 512 KiB, `/twice` answers although its stream has begun, `/called/…` answer by
 /// calls; all else is 404.
@@ -95,6 +95,7 @@ final class EchoResponder: Responder {
         counts.requests.add(1)
         let path = request.bytes.withUnsafeBufferPointer { request.head.target.path.string(in: $0.span) }
         if path.hasPrefix("/called/") { return called(request, path) }
+        if path == "/now" { return .response(Response(status: .ok, body: Array("now".utf8))) }
         return .awaited { [self] in await answer(request) }
     }
 
