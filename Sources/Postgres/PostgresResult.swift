@@ -1,4 +1,5 @@
 package import PlaygroundCore
+import StrictJSON
 
 /// The rows of one statement. Fields are read by row and column, both from 0; a field of another form than the reader asks for
 /// throws ``PostgresError/decoding(_:)``, which names the place and never the value.
@@ -42,7 +43,7 @@ package struct PostgresResult: Sendable {
     /// nil for SQL NULL.
     package func intIfPresent(_ row: Int, _ column: Int) throws(PostgresError) -> Int64? {
         guard let field = try field(row, column) else { return nil }
-        guard let integer = isBinary ? Self.binaryInteger(field) : Self.integer(field) else {
+        guard let integer = isBinary ? Self.binaryInteger(field) : Int64(decimal: field) else {
             throw unreadable("an integer", row, column)
         }
         return integer
@@ -135,23 +136,6 @@ package struct PostgresResult: Sendable {
 
     private func unreadable(_ expected: String, _ row: Int, _ column: Int) -> PostgresError {
         .decoding("not \(expected) at row \(row), column \(column)")
-    }
-
-    /// Decimal digits, perhaps behind a minus sign. Counted downward, where there is one number more.
-    private static func integer(_ text: UnsafeBufferPointer<UInt8>) -> Int64? {
-        let isNegative = text.first == UInt8(ascii: "-")
-        let digits = isNegative ? text.dropFirst() : text[...]
-        guard !digits.isEmpty else { return nil }
-        var value: Int64 = 0
-        for byte in digits {
-            let digit = byte &- UInt8(ascii: "0")
-            let (tenfold, overflowed) = value.multipliedReportingOverflow(by: 10)
-            let (difference, overflowedAgain) = tenfold.subtractingReportingOverflow(Int64(digit))
-            guard digit < 10, !overflowed, !overflowedAgain else { return nil }
-            value = difference
-        }
-        if isNegative { return value }
-        return value == .min ? nil : -value
     }
 
     /// Two, four or eight bytes, the highest first.

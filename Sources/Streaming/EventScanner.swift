@@ -59,23 +59,6 @@ struct EventScanner {
         guard let string else { return true }
         return !EscapedText.hasLoneSurrogate(UnsafeBufferPointer(rebasing: bytes[string]))
     }
-
-    /// The value of a checked number literal that is written in digits and fits.
-    static func integer(_ literal: Slice<UnsafeBufferPointer<UInt8>>) -> Int64? {
-        let isNegative = literal.first == UInt8(ascii: "-")
-        var value: Int64 = 0
-        for byte in isNegative ? literal.dropFirst() : literal {
-            let digit = Int64(byte) - Int64(UInt8(ascii: "0"))
-            guard 0..<10 ~= digit else { return nil }
-            let (tenfold, isTooLarge) = value.multipliedReportingOverflow(by: 10)
-            let (sum, overflows) = tenfold.subtractingReportingOverflow(digit)
-            if isTooLarge || overflows { return nil }
-            value = sum
-        }
-        // Counted downwards, because there is one negative number more.
-        if isNegative { return value }
-        return value == .min ? nil : -value
-    }
 }
 
 extension EventScanner {

@@ -47,7 +47,7 @@ struct UpstreamChoice {
                 finishReason = reason.flatMap { $0.isEmpty ? nil : $0 }
             case 5 where scanner.matches(key, "index"):
                 guard !hasIndex, try scanner.kind() == .number,
-                    let value = EventScanner.integer(bytes[try scanner.number()])
+                    let value = Int64(decimal: UnsafeBufferPointer(rebasing: bytes[try scanner.number()]))
                 else { throw EventMisfit.shape("a choice's index is not one integer") }
                 hasIndex = true
                 index = value

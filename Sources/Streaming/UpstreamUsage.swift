@@ -86,7 +86,9 @@ struct UpstreamUsage: Equatable {
     }
 
     private static func count(_ literal: Range<Int>?, _ bytes: UnsafeBufferPointer<UInt8>) -> Int? {
-        guard let literal, let count = EventScanner.integer(bytes[literal]), 0...limit ~= count else { return nil }
+        guard let literal, let count = Int64(decimal: UnsafeBufferPointer(rebasing: bytes[literal])), 0...limit ~= count else {
+            return nil
+        }
         return Int(count)
     }
 }
