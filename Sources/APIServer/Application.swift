@@ -64,7 +64,7 @@ struct Application {
             guard let services = responders[ObjectIdentifier(loop)] else { preconditionFailure("a loop without services") }
             return services.value(on: loop).responder
         }
-        announce(server.port, gathersSends: try await loops[0].run { $0.io.gathersSends })
+        announce(server.port)
         let secrets = watchSecrets(parts, housekeeping)
         signals.onHangUp { secrets.readAll() }
 
@@ -75,8 +75,9 @@ struct Application {
         sink.flush()
     }
 
-    private func announce(_ port: UInt16, gathersSends: Bool) {
+    private func announce(_ port: UInt16) {
         let host = configuration.server.host.contains(":") ? "[\(configuration.server.host)]" : configuration.server.host
+        let gathersSends = configuration.gathersSends && EventLoop.canGatherSends
         StandardOutput.line("listening on http://\(host):\(port)")
         logger.notice(
             "listening",

@@ -13,9 +13,12 @@ package actor EventLoop {
     private let queue: DispatchQueue
     private let isStopping = LoopCell(false)
 
+    /// Whether the kernel lets this process make many sends by one call.
+    package static let canGatherSends = SendBatch() != nil
+
     /// - Parameters:
     ///   - name: of the Dispatch queue, as debuggers show it.
-    ///   - gathersSends: whether what streams have to send is sent together (`SendBatch.swift`) where the kernel can do that.
+    ///   - gathersSends: whether what connections have to send is sent together (`SendBatch.swift`) where the kernel can do that.
     package init(name: String, gathersSends: Bool = true) {
         let executor = LoopExecutor()
         self.executor = executor

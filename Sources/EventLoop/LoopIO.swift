@@ -50,9 +50,6 @@ package final class LoopIO {
         poller.deregister(channel, close: close)
     }
 
-    /// Whether sends of streams are made together.
-    package var gathersSends: Bool { sends != nil }
-
     /// Sends what the socket of a channel takes, at once or together with what others have to send. In that case all of it is reported
     /// as moved, and what the socket did not take comes back by ``Channel/unsent(_:isBroken:)`` when the events in hand are delivered, or
     /// at ``settle(_:)``: whoever decides something because nothing is owed any more asks for that first.
