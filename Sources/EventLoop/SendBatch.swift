@@ -4,7 +4,7 @@ import CSystem
 ///
 /// A send on its own wakes its reader, and where the kernel lets that one run at once the loop has lost its processor in the midst of its
 /// work: with 200 streams at every sixth event. In one call they are made back to back. A relay that does nothing else takes 12 µs an
-/// event so where it takes 14; the same sends one after the other, each a call of its own, are no cheaper for being put off.
+/// event so where it takes 13.5; the same sends one after the other, each a call of its own, are no cheaper for being put off.
 ///
 /// A batch is open while events are delivered and no longer, so nobody else ever finds bytes waiting here. They are copied, that whoever
 /// has them sent may use its buffer anew.
