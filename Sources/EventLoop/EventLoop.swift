@@ -14,7 +14,11 @@ package actor EventLoop {
     private let isStopping = LoopCell(false)
 
     /// Whether the kernel lets this process make many sends by one call.
-    package static let canGatherSends = SendBatch() != nil
+    package static let canGatherSends: Bool = {
+        guard let sends = SendBatch() else { return false }
+        sends.end()
+        return true
+    }()
 
     /// - Parameters:
     ///   - name: of the Dispatch queue, as debuggers show it.

@@ -30,6 +30,7 @@ package final class LoopIO {
     }
 
     deinit {
+        sends?.end()
         readBuffer.deallocate()
         output.deinitialize(count: 1)
         output.deallocate()
