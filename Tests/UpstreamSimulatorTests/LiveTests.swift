@@ -223,7 +223,10 @@ private final class Client {
 
     private func readMore() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 64 * 1024)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
+        // A receive that has a time limit is not begun again by itself where the kernel had something for its thread to do, such as to let
+        // go of the ring of a loop that the thread once made.
+        var count = recv(descriptor, &buffer, buffer.count, 0)
+        while count < 0, errno == EINTR { count = recv(descriptor, &buffer, buffer.count, 0) }
         if count > 0 { received.append(contentsOf: buffer[..<count]) }
         return count > 0
     }
