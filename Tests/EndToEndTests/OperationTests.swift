@@ -1,3 +1,4 @@
+import EventLoop
 import Foundation
 import StrictJSON
 import TestSupport
@@ -32,7 +33,7 @@ struct OperationTests {
             ("MAX_TOKENS_CAP", "0"), ("RATE_LIMIT_TOKENS_PER_MINUTE", "-1"), ("UPSTREAM_TOKENS_PER_MINUTE", "0"),
             ("UPSTREAM_REQUESTS_PER_MINUTE", "1e9"),
             ("HEARTBEAT_INTERVAL", "often"),
-            ("LOG_LEVEL", "loud"),
+            ("LOG_LEVEL", "loud"), ("IO_URING", "maybe"),
             ("REGISTRATION", "maybe"), ("TRUSTED_PROXIES", "10.0.0.0/33"), ("DRAIN_TIMEOUT", "nan"), ("DRAIN_DELAY", "inf"),
             ("COMMIT_AFTER", "1e400"), ("MAX_CONNECTIONS", "99999999999999999999"), ("UPSTREAM_API_KEY_FILE", "/none/such"),
         ])
@@ -47,6 +48,20 @@ struct OperationTests {
             for secret in ["topsecretvalue", "c2hvcnQtc2VjcmV0"] where name != "UPSTREAM_URL" {
                 #expect(!process.lines.contains { $0.contains(secret) }, "\(process.lines)")
             }
+        }
+    }
+
+    @Test("streams come whole with io_uring and without, and the log says which of the two it is", arguments: ["on", "off"])
+    func sending(setting: String) async throws {
+        try await Stack.with(environment: ["IO_URING": setting]) { stack in
+            let running = try (0..<3).map { _ in try stack.complete("tokens=40 interval=5") }
+            for stream in running {
+                #expect(try stream.readHead().status == 200)
+                let events = try stream.readEvents()
+                #expect(events.count == 42 && events.last?.data == "[DONE]")
+            }
+            let line = try stack.server.process.waitForLine(containing: #""message":"listening""#)
+            #expect(line.contains(#""io_uring":\#(setting == "on" && EventLoop.canGatherSends)"#))
         }
     }
 

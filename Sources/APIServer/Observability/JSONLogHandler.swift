@@ -49,6 +49,7 @@ struct JSONLogHandler: LogHandler {
         case .string(let text): writer.string(text)
         case .stringConvertible(let number as Int): writer.value(number)
         case .stringConvertible(let number as Double): writer.value(number)
+        case .stringConvertible(let truth as Bool): writer.value(truth)
         case .stringConvertible(let other): writer.string(other.description)
         case .array(let values): writer.array { writer in for value in values { write(value, to: &writer) } }
         case .dictionary(let values):
